@@ -1,0 +1,4 @@
+//! Recorders: they only add up what the server did.
+
+pub mod histogram;
+pub mod result;

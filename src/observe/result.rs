@@ -1,0 +1,288 @@
+//! What a run leaves behind: everything reports, files and JSON are made from.
+
+use crate::cause::Cause;
+use crate::observe::histogram::Histogram;
+use crate::redis::version::Version;
+use crate::units::Nanos;
+
+/// The outcome of one run.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Version of the simulated server.
+    pub version: Version,
+    /// Name of the machine model.
+    pub model: String,
+    /// Seed.
+    pub seed: u64,
+    /// Simulated time \[ns\], warm-up included.
+    pub duration: Nanos,
+    /// Warm-up \[ns\].
+    pub warmup: Nanos,
+    /// Requests that arrived after the warm-up.
+    pub requests: u64,
+    /// Of those, answered before the end.
+    pub completed: u64,
+    /// Of those, answered with an error, by kind.
+    pub errors: Errors,
+    /// All requests, reads, writes, then each group (`all`, `read`, `write`, names); empty scopes are left out.
+    pub scopes: Vec<Scope>,
+    /// What a closed-loop benchmark would have recorded over the same server.
+    pub closed_loop_view: Histogram,
+    /// Main-thread time by cause over the measured time \[ns\], indexed by `Cause as usize`.
+    pub busy: [Nanos; Cause::COUNT],
+    /// Time the main thread neither slept nor waited outside a turn, over the measured time \[ns\] = sum of `busy`.
+    pub busy_total: Nanos,
+    /// Longest stalls first, at most ten.
+    pub stalls: Vec<EventRow>,
+    /// Every stall and state change in order of time.
+    pub events: Vec<EventRow>,
+    /// Events beyond the limit of the list.
+    pub events_dropped: u64,
+    /// Blocks of the main thread by cause and length, short ones too.
+    pub blocks: Vec<BlockTotals>,
+    /// One row an interval; empty unless asked for.
+    pub timeline: Vec<TimelineRow>,
+    /// What INFO would count.
+    pub counters: Counters,
+    /// What a crash would lose.
+    pub loss: Loss,
+    /// Children that ran, in order.
+    pub children: Vec<ChildRow>,
+    /// Memory.
+    pub memory: MemoryUse,
+    /// State at the end under INFO's names.
+    pub info: Vec<(String, InfoValue)>,
+}
+
+/// Requests answered with an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    /// Out of memory under noeviction.
+    pub oom: u64,
+    /// Writes refused because persistence fails.
+    pub misconf: u64,
+    /// Requests whose connection died with the server.
+    pub connection_lost: u64,
+}
+
+/// One scope's requests.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// `all`, `read`, `write` or the group's name.
+    pub name: String,
+    /// Operations of a group as written (`SET`, `SET 0.9, GET 0.1`); empty for the first three.
+    pub operation: String,
+    /// Sojourn of the whole run.
+    pub sojourn: Histogram,
+    /// Quantiles by window length.
+    pub windows: Vec<WindowQuantiles>,
+}
+
+/// Quantiles of sojourn over the windows of one length that lie wholly in the measured time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WindowQuantiles {
+    /// Length \[ns\].
+    pub window: Nanos,
+    /// Windows with at least one request.
+    pub count: u64,
+    /// Median of the windows' P99 \[ns\].
+    pub p99_median: Nanos,
+    /// Worst P99 \[ns\].
+    pub p99_worst: Nanos,
+    /// Worst P99.9 \[ns\].
+    pub p999_worst: Nanos,
+    /// Start of the window with the worst P99 \[ns\].
+    pub p99_worst_at: Nanos,
+}
+
+/// A stall or a state change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// Start \[ns\].
+    pub at: Nanos,
+    /// Length \[ns\]; 0 for a change of state.
+    pub span: Nanos,
+    /// Cause's name, or what changed (`child-exit`, `config-set` …).
+    pub cause: &'static str,
+    /// More (`BGSAVE (60 10000)`).
+    pub detail: String,
+}
+
+/// Blocks of the main thread on one cause, by length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockTotals {
+    /// The cause.
+    pub cause: Cause,
+    /// Number of blocks.
+    pub count: u64,
+    /// Their sum \[ns\].
+    pub sum: Nanos,
+    /// The longest \[ns\].
+    pub longest: Nanos,
+    /// (length at most, number) by rising length, eight steps an octave.
+    pub by_length: Vec<(Nanos, u64)>,
+}
+
+/// One interval of the timeline.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimelineRow {
+    /// End of the interval \[ns\].
+    pub at: Nanos,
+    /// Requests answered in it.
+    pub completed: u64,
+    /// Quantiles of sojourn of those \[ns\]: p50, p90, p99, p99.9, max; none when nothing was answered.
+    pub sojourn: Option<[Nanos; 5]>,
+    /// Main-thread time by cause \[ns\].
+    pub busy: Vec<Nanos>,
+    /// Turns of the event loop.
+    pub eventloop_cycles: u64,
+    /// Bytes in the AOF buffer.
+    pub aof_buffer_bytes: u64,
+    /// Size of the AOF.
+    pub aof_bytes: u64,
+    /// Dirty bytes in the page cache.
+    pub dirty_bytes: u64,
+    /// used_memory.
+    pub used_bytes: u64,
+    /// used_memory_rss, without the child.
+    pub rss_bytes: u64,
+    /// Bytes copied on write since the last fork.
+    pub cow_bytes: u64,
+    /// Bytes in the rewrite buffer (before 7.0).
+    pub rewrite_buffer_bytes: u64,
+    /// Keys.
+    pub keys: u64,
+    /// Changes since the last save.
+    pub changes_since_save: u64,
+    /// Acknowledged writes that a machine's death now would lose.
+    pub unsynced_writes: u64,
+    /// `none`, `bgsave` or `aof-rewrite`.
+    pub child: &'static str,
+}
+
+/// What INFO would count, over the measured time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Forks.
+    pub forks: u64,
+    /// Successful snapshots.
+    pub rdb_saves: u64,
+    /// Successful AOF rewrites.
+    pub aof_rewrites: u64,
+    /// Failed children.
+    pub children_failed: u64,
+    /// fdatasyncs of the AOF.
+    pub aof_fsyncs: u64,
+    /// Postponed writes that were forced.
+    pub aof_delayed_fsync: u64,
+    /// write(2) calls on the AOF.
+    pub aof_writes: u64,
+    /// Keys deleted for expiry.
+    pub expired_keys: u64,
+    /// Keys evicted.
+    pub evicted_keys: u64,
+    /// Hits of read commands.
+    pub keyspace_hits: u64,
+    /// Misses of read commands.
+    pub keyspace_misses: u64,
+    /// Turns of the event loop.
+    pub eventloop_cycles: u64,
+    /// Largest number of commands in one turn.
+    pub eventloop_cmd_per_cycle_max: u64,
+    /// serverCron runs.
+    pub crons: u64,
+    /// Full resynchronisations.
+    pub sync_full: u64,
+    /// Growths of the main hash table.
+    pub table_growths: u64,
+    /// Bytes received from clients.
+    pub net_input_bytes: u64,
+    /// Bytes sent to clients.
+    pub net_output_bytes: u64,
+    /// Bytes appended to the AOF.
+    pub aof_bytes: u64,
+    /// Copy-on-write faults.
+    pub cow_faults: u64,
+    /// Commands that a SLOWLOG would hold.
+    pub slowlog_entries: u64,
+    /// Host gaps that delayed the main thread.
+    pub host_gaps: u64,
+}
+
+/// What a crash at a random instant of the measured time loses, in acknowledged writes and seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Instants sampled.
+    pub samples: u64,
+    /// kill -9, OOM killer: mean number of acknowledged writes lost.
+    pub process_death_writes_mean: f64,
+    /// Most at any instant of the run.
+    pub process_death_writes_max: u64,
+    /// Power, kernel: mean number of acknowledged writes lost.
+    pub machine_death_writes_mean: f64,
+    /// 99th percentile over the sampled instants.
+    pub machine_death_writes_p99: u64,
+    /// Most at any instant of the run.
+    pub machine_death_writes_max: u64,
+    /// Mean age of the oldest lost write \[s\].
+    pub machine_death_seconds_mean: f64,
+    /// Age of the oldest lost write at the worst instant \[s\].
+    pub machine_death_seconds_max: f64,
+}
+
+/// A child that ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildRow {
+    /// `bgsave` or `aof-rewrite`.
+    pub kind: &'static str,
+    /// What started it (`60 10000`, `BGSAVE`, `growth 100 %` …).
+    pub trigger: String,
+    /// Start of fork(2) \[ns\].
+    pub start: Nanos,
+    /// Length of fork(2) \[ns\].
+    pub fork: Nanos,
+    /// From the end of fork(2) to the parent noticing its end \[ns\].
+    pub duration: Nanos,
+    /// Bytes copied on write.
+    pub cow_bytes: u64,
+    /// Bytes of the file it wrote.
+    pub file_bytes: u64,
+    /// Main-thread time spent on its end \[ns\].
+    pub end_stall: Nanos,
+    /// Bytes of the rewrite buffer written at its end (before 7.0).
+    pub residual_bytes: u64,
+    /// Bytes that commands added to the AOF while it ran.
+    pub written_meanwhile_bytes: u64,
+    /// Commands that added them.
+    pub written_meanwhile_commands: u64,
+    /// It succeeded.
+    pub ok: bool,
+}
+
+/// Memory of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MemoryUse {
+    /// used_memory at the end.
+    pub used_bytes: u64,
+    /// Largest RSS, copied pages of a child included.
+    pub rss_bytes_max: u64,
+    /// Most bytes copied on write for one child.
+    pub cow_bytes_max: u64,
+    /// Largest rewrite buffer (before 7.0), the child's copy not included.
+    pub rewrite_buffer_bytes_max: u64,
+    /// Mean bytes of a key.
+    pub bytes_per_key: f64,
+}
+
+/// A value under an INFO name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InfoValue {
+    /// A whole number.
+    Int(u64),
+    /// A ratio, printed with two digits.
+    Ratio(f64),
+    /// A word.
+    Text(String),
+}

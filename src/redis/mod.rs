@@ -1,0 +1,5 @@
+//! One simulated server.
+
+pub mod command;
+pub mod config;
+pub mod version;
