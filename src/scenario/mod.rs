@@ -2,6 +2,8 @@
 //!
 //! What people type is read by the other files of this folder; the simulator sees only [`Scenario`].
 
+pub mod problem;
+
 use std::path::PathBuf;
 
 use crate::cost_model::CostModel;
