@@ -2,7 +2,7 @@
 //! that differ in a parameter stay in step under the same seed.
 
 use crate::math::{ln, normal_quantile};
-use crate::rng::Stream;
+use crate::rng::Uniform;
 
 /// A distribution of a non-negative quantity (bytes, nanoseconds; the owner says which).
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub enum Dist {
 impl Dist {
     /// One sample.
     #[inline]
-    pub fn sample(&self, stream: &mut Stream) -> f64 {
+    pub fn sample(&self, stream: &mut impl Uniform) -> f64 {
         self.quantile(stream.unit())
     }
 

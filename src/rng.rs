@@ -66,28 +66,70 @@ impl Streams {
 pub struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
-    /// A uniform number strictly between 0 and 1 (53 bits).
-    #[inline(always)]
-    pub fn unit(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) * (1.0 / 9007199254740992.0)
-    }
-
-    /// A uniform whole number below `n`, n ≥ 1 (bias below n / 2^64).
-    #[inline(always)]
-    pub fn below(&mut self, n: u64) -> u64 {
-        ((self.0.next_u64() as u128 * n as u128) >> 64) as u64
-    }
-
     /// An exponential number with mean 1.
     #[inline(always)]
     pub fn exponential(&mut self) -> f64 {
         -crate::math::ln(self.unit())
     }
+}
 
-    /// 64 random bits.
+/// Random attributes of numbered requests: those of the n-th request depend on the stream's key and n alone, so
+/// they can be drawn when they are needed, in any order, or not at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered {
+    key: u64,
+}
+
+impl Numbered {
+    /// The attributes named `id` of the owner number `index`.
+    pub fn new(streams: &Streams, id: StreamId, index: u64) -> Self {
+        Numbered { key: streams.open(id, index).bits() }
+    }
+
+    /// The draws of request number `n`: SplitMix64 from a state that mixes key and number.
     #[inline(always)]
-    pub fn bits(&mut self) -> u64 {
+    pub fn of(&self, n: u64) -> Draws {
+        Draws(splitmix(self.key ^ n.wrapping_mul(0xD1B5_4A32_D192_ED03)))
+    }
+}
+
+/// The random numbers of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws(u64);
+
+/// A source of uniform numbers.
+pub trait Uniform {
+    /// 64 random bits.
+    fn bits(&mut self) -> u64;
+
+    /// A uniform number strictly between 0 and 1 (53 bits).
+    #[inline(always)]
+    fn unit(&mut self) -> f64 {
+        ((self.bits() >> 11) as f64 + 0.5) * (1.0 / 9007199254740992.0)
+    }
+
+    /// A uniform whole number below `n`, n ≥ 1 (bias below n / 2^64).
+    #[inline(always)]
+    fn below(&mut self, n: u64) -> u64 {
+        ((self.bits() as u128 * n as u128) >> 64) as u64
+    }
+}
+
+impl Uniform for Stream {
+    #[inline(always)]
+    fn bits(&mut self) -> u64 {
         self.0.next_u64()
+    }
+}
+
+impl Uniform for Draws {
+    #[inline(always)]
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
     }
 }
 

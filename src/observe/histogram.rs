@@ -120,18 +120,25 @@ impl Histogram {
 
     /// The value at or below which a share `q` of the values lies (the middle of its slot); 0 when empty.
     pub fn quantile(&self, q: f64) -> Nanos {
-        if self.total == 0 {
-            return 0;
-        }
-        let rank = ((q * self.total as f64).ceil() as u64).clamp(1, self.total);
-        let mut seen = 0;
+        self.quantiles([q])[0]
+    }
+
+    /// The same for several rising shares in one pass.
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [Nanos; N] {
+        let mut values = [self.max; N];
+        let rank = |q: f64| ((q * self.total as f64).ceil() as u64).clamp(1, self.total.max(1));
+        let (mut seen, mut next) = (0, 0);
         for (value, count) in self.slots() {
             seen += count;
-            if seen >= rank {
-                return value;
+            while next < N && seen >= rank(shares[next]) {
+                values[next] = value;
+                next += 1;
+            }
+            if next == N {
+                break;
             }
         }
-        self.max
+        values
     }
 
     /// The non-empty slots: (middle value, never above the maximum; count), rising.

@@ -1,4 +1,6 @@
 //! Recorders: they only add up what the server did.
 
+pub mod blocks;
 pub mod histogram;
+pub mod recorder;
 pub mod result;

@@ -1,11 +1,24 @@
-//! Commands: what each one reads, writes and costs.
+//! Commands as a scenario writes them: `SET EX 60`, `MGET 10`, `EVALSHA INCR EXPIRE`.
+//!
+//! What a command costs and adds is in [`super::profile`].
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::version::Version;
-use crate::cost_model::Cpu;
+pub use super::profile::{Effect, Profile};
+pub use super::resp::{bulk, digits};
+use crate::scenario::problem::nearest;
 use crate::units::Nanos;
+
+/// Time to live that an `EXPIRE` inside a script sets when the scenario does not say another \[ms\].
+pub const SCRIPT_TTL_MS: u64 = 60_000;
+
+/// Largest number of keys, fields, elements or members of one command (the server's limit on arguments is 1
+/// Mi).
+pub const MAX_ELEMENTS: u32 = 500_000;
+
+/// Longest time to live \[ms\]: beyond it a deadline would have more than 13 digits.
+const MAX_TTL_MS: u64 = 8_000_000_000_000;
 
 /// A command of the workload, without its key and value.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,13 +27,13 @@ pub struct Command {
     pub kind: CommandKind,
     /// Keys (MSET, MGET, DEL, UNLINK), fields (HSET), elements (LPUSH, RPUSH), members (SADD, ZADD): ≥ 1.
     pub elements: u32,
-    /// SET EX or PX, EXPIRE: the time to live \[ms\].
+    /// SET EX or PX, EXPIRE, EVALSHA with EXPIRE: the time to live \[ms\], > 0.
     pub ttl_ms: Option<u64>,
     /// SET NX.
     pub nx: bool,
     /// SET KEEPTTL.
     pub keepttl: bool,
-    /// EVALSHA: the commands its script calls, in order.
+    /// EVALSHA: the commands its script calls, in order, all on its one key. Empty for others.
     pub script: Vec<CommandKind>,
 }
 
@@ -48,109 +61,302 @@ pub enum CommandKind {
     Evalsha,
 }
 
-/// How the presence of its key decides what a command does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Touches no key (PING).
-    None,
-    /// Reads; a missing key is a miss.
-    Read,
-    /// Writes, and creates the key if it is missing (SET, INCR, HSET …).
-    Upsert,
-    /// Writes only if the key is missing, and creates it (SET NX).
-    Create,
-    /// Writes only if the key is present, and keeps it (EXPIRE).
-    Touch,
-    /// Writes only if the key is present, and removes it (DEL, UNLINK).
-    Delete,
-}
+use CommandKind::*;
 
-/// What one command costs and adds, for one version, key length and machine; linear in the value's length v.
-///
-/// RESP bytes are `…_fixed + …_values × (v + digits(v) + 5)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
-    /// How presence of the key matters.
-    pub effect: Effect,
-    /// Keys the command names (each is drawn on its own), ≥ 1 except for PING.
-    pub keys: u32,
-    /// Main-thread time to parse, execute and reply without value bytes \[ns\]; no AOF append.
-    pub cpu: Nanos,
-    /// Value lengths that are read or copied: `cpu + values × v × per_kib / 1024`.
-    pub values: u32,
-    /// Bytes of the request without its values.
-    pub request_fixed: u64,
-    /// Values in the request.
-    pub request_values: u32,
-    /// Bytes of the reply without values, when the command found what it needs.
-    pub reply_fixed: u64,
-    /// Values in the reply (GET, MGET) when the key is present.
-    pub reply_values: u32,
-    /// Bytes appended to the AOF and sent to replicas when it wrote, without values.
-    pub aof_fixed: u64,
-    /// Values in those bytes.
-    pub aof_values: u32,
-    /// `dirty` it adds when it wrote.
-    pub dirty: u32,
-    /// It overwrites a whole value (SET, APPEND, MSET): new memory is touched, not only the old in place.
-    pub replaces_value: bool,
-    /// Elements it adds to a collection (memory grows by that many), 0 for strings.
-    pub adds_elements: u32,
-}
+impl CommandKind {
+    /// Every modelled command.
+    pub const ALL: [CommandKind; 18] = [
+        Ping, Get, Set, Del, Unlink, Incr, IncrBy, Append, Mset, Mget, Hset, Lpush, Rpush, Sadd, Zadd, Xadd,
+        Expire, Evalsha,
+    ];
 
-/// RESP length of one bulk string: `$len\r\n…\r\n`.
-pub fn bulk(length: u64) -> u64 {
-    length + digits(length) + 5
-}
+    /// The name on the wire, in capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ping => "PING",
+            Get => "GET",
+            Set => "SET",
+            Del => "DEL",
+            Unlink => "UNLINK",
+            Incr => "INCR",
+            IncrBy => "INCRBY",
+            Append => "APPEND",
+            Mset => "MSET",
+            Mget => "MGET",
+            Hset => "HSET",
+            Lpush => "LPUSH",
+            Rpush => "RPUSH",
+            Sadd => "SADD",
+            Zadd => "ZADD",
+            Xadd => "XADD",
+            Expire => "EXPIRE",
+            Evalsha => "EVALSHA",
+        }
+    }
 
-/// Decimal digits of `n`.
-#[inline]
-pub fn digits(n: u64) -> u64 {
-    n.checked_ilog10().unwrap_or(0) as u64 + 1
+    /// Whether a count may follow the name (`DEL 3`).
+    pub fn takes_count(self) -> bool {
+        matches!(self, Del | Unlink | Mset | Mget | Hset | Lpush | Rpush | Sadd | Zadd)
+    }
+
+    /// What it does to its key, without SET's options; EVALSHA: to be told from its script.
+    pub fn effect(self) -> Effect {
+        match self {
+            Ping => Effect::None,
+            Get | Mget => Effect::Read,
+            Del | Unlink => Effect::Delete,
+            Expire => Effect::Touch,
+            _ => Effect::Upsert,
+        }
+    }
+
+    fn of(word: &str) -> Option<CommandKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
 }
 
 impl Command {
-    /// What the command costs and adds.
-    pub fn profile(&self, _version: Version, _key_size: u32, cpu: &Cpu) -> Profile {
-        let key = bulk(_key_size as u64);
-        Profile {
-            effect: Effect::Upsert,
-            keys: 1,
-            cpu: cpu.set,
-            values: 1,
-            request_fixed: 3 + 1 + bulk(3) + key,
-            request_values: 1,
-            reply_fixed: 5,
-            reply_values: 0,
-            aof_fixed: 3 + 1 + bulk(3) + key,
-            aof_values: 1,
-            dirty: 1,
-            replaces_value: true,
-            adds_elements: 0,
-        }
+    /// The command `kind` of one element without options; EVALSHA also needs a script, EXPIRE a time to live.
+    pub fn plain(kind: CommandKind) -> Self {
+        Command { kind, elements: 1, ttl_ms: None, nx: false, keepttl: false, script: Vec::new() }
+    }
+
+    /// Time to live it gives its key \[ns\].
+    pub fn ttl(&self) -> Option<Nanos> {
+        self.ttl_ms.map(|ms| ms * crate::units::MILLISECOND)
     }
 }
 
 impl FromStr for Command {
     type Err = String;
 
+    /// Reads a name, in any case, and what may follow it:
+    /// `SET [NX] [EX s | PX ms | KEEPTTL]`, `EXPIRE s`, `EVALSHA COMMAND…` (an EXPIRE there may have its
+    /// seconds behind it), a count behind the commands of several keys or elements, nothing behind others.
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "SET" => Ok(Command {
-                kind: CommandKind::Set,
-                elements: 1,
-                ttl_ms: None,
-                nx: false,
-                keepttl: false,
-                script: Vec::new(),
-            }),
-            _ => Err(format!("unknown command {text:?}")),
+        let upper = text.to_ascii_uppercase();
+        let words: Vec<&str> = upper.split_whitespace().collect();
+        let Some((&name, rest)) = words.split_first() else {
+            return Err(format!("no command; expected one of: {}", names(|_| true)));
+        };
+        let kind = known(name, |_| true)?;
+        let mut command = Command::plain(kind);
+        match (kind, rest) {
+            (Set, options) => read_set_options(&mut command, options)?,
+            (Expire, [seconds]) => command.ttl_ms = Some(ttl("EXPIRE", seconds, 1000)?),
+            (Expire, _) => return Err("EXPIRE needs its seconds and nothing else: \"EXPIRE 60\"".into()),
+            (Evalsha, calls) => read_script(&mut command, calls)?,
+            (_, []) => {}
+            (_, [count]) if kind.takes_count() => {
+                let counted = count.parse().ok().filter(|n| (1..=MAX_ELEMENTS).contains(n));
+                command.elements = counted.ok_or_else(|| {
+                    format!("{name} {count}: the count is a whole number from 1 to {MAX_ELEMENTS}")
+                })?;
+            }
+            (_, [first, ..]) => {
+                let allowed = match kind.takes_count() {
+                    true => "one count, as in \"MSET 10\"".to_string(),
+                    false => "nothing".to_string(),
+                };
+                let hint = match SET_OPTIONS.contains(first) {
+                    true => "; only SET has options",
+                    false => "",
+                };
+                return Err(format!("{name} {}: {name} takes {allowed}{hint}", rest.join(" ")));
+            }
+        }
+        Ok(command)
+    }
+}
+
+const SET_OPTIONS: [&str; 4] = ["NX", "EX", "PX", "KEEPTTL"];
+
+fn names(keep: impl Fn(CommandKind) -> bool) -> String {
+    let names: Vec<&str> = CommandKind::ALL.into_iter().filter(|&k| keep(k)).map(CommandKind::name).collect();
+    names.join(", ")
+}
+
+fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map_or(String::new(), |name| format!("; did you mean {name}?"))
+}
+
+fn known(word: &str, keep: impl Fn(CommandKind) -> bool) -> Result<CommandKind, String> {
+    CommandKind::of(word).filter(|&kind| keep(kind)).ok_or_else(|| {
+        let allowed = CommandKind::ALL.into_iter().filter(|&k| keep(k)).map(CommandKind::name);
+        format!("unknown command {word:?}{}; expected one of: {}", suggestion(word, allowed), names(&keep))
+    })
+}
+
+fn ttl(owner: &str, number: &str, scale: u64) -> Result<u64, String> {
+    let unit = if scale == 1 { "milliseconds" } else { "seconds" };
+    let limit = MAX_TTL_MS / scale;
+    match number.parse::<u64>() {
+        Ok(n) if (1..=limit).contains(&n) => Ok(n * scale),
+        _ => Err(format!("{owner} {number}: the time to live is a whole number of {unit} from 1 to {limit}")),
+    }
+}
+
+fn read_set_options(command: &mut Command, options: &[&str]) -> Result<(), String> {
+    let mut words = options.iter();
+    while let Some(&word) = words.next() {
+        let twice = match word {
+            "NX" => std::mem::replace(&mut command.nx, true),
+            "KEEPTTL" => std::mem::replace(&mut command.keepttl, true),
+            "EX" | "PX" => {
+                let owner = format!("SET {word}");
+                let number = words.next().ok_or_else(|| format!("{owner} needs a time: \"{owner} 60\""))?;
+                let scale = if word == "EX" { 1000 } else { 1 };
+                command.ttl_ms.replace(ttl(&owner, number, scale)?).is_some()
+            }
+            _ => {
+                let near = suggestion(word, SET_OPTIONS);
+                return Err(format!(
+                    "SET does not take {word:?}{near}; expected: [NX] [EX seconds | PX milliseconds | KEEPTTL]"
+                ));
+            }
+        };
+        if twice {
+            return Err(format!("SET {}: one time to live, and each option once", options.join(" ")));
+        }
+    }
+    if command.keepttl && command.ttl_ms.is_some() {
+        return Err("SET KEEPTTL with EX or PX: the server refuses both; drop one".into());
+    }
+    Ok(())
+}
+
+fn read_script(command: &mut Command, calls: &[&str]) -> Result<(), String> {
+    let in_script = |kind| !matches!(kind, Evalsha | Ping | Mset | Mget);
+    if calls.is_empty() {
+        return Err("EVALSHA needs the commands its script calls: \"EVALSHA INCR EXPIRE\"".into());
+    }
+    for &word in calls {
+        if command.script.last() == Some(&Expire) && word.starts_with(|c: char| c.is_ascii_digit()) {
+            command.ttl_ms = Some(ttl("EVALSHA … EXPIRE", word, 1000)?);
+            continue;
+        }
+        let kind = known(word, in_script).map_err(|problem| match CommandKind::of(word) {
+            Some(Evalsha) => "a script cannot call EVALSHA".to_string(),
+            _ => format!("EVALSHA: {problem}"),
+        })?;
+        let removes = kind.effect() == Effect::Delete;
+        if removes && command.script.iter().any(|call| call.effect() == Effect::Upsert) {
+            return Err(format!(
+                "EVALSHA: {word} after a write would remove the key each time; put it first"
+            ));
+        }
+        if kind == Expire && command.script.contains(&Expire) {
+            return Err("EVALSHA: one EXPIRE is enough".into());
+        }
+        command.script.push(kind);
+        if kind == Expire {
+            command.ttl_ms = Some(SCRIPT_TTL_MS);
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Command {
+    /// The canonical form: capitals, NX first, whole seconds as EX, no count of 1. Reads back as the same
+    /// command.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind.name())?;
+        if self.elements != 1 {
+            write!(f, " {}", self.elements)?;
+        }
+        if self.nx {
+            write!(f, " NX")?;
+        }
+        if self.keepttl {
+            write!(f, " KEEPTTL")?;
+        }
+        for call in &self.script {
+            write!(f, " {}", call.name())?;
+            if *call == Expire && self.ttl_ms.is_some_and(|ms| ms != SCRIPT_TTL_MS) {
+                write!(f, " {}", self.ttl_ms.unwrap_or(0) / 1000)?;
+            }
+        }
+        match (self.kind, self.ttl_ms) {
+            (Expire, Some(ms)) => write!(f, " {}", ms / 1000),
+            (Set, Some(ms)) if ms % 1000 == 0 => write!(f, " EX {}", ms / 1000),
+            (Set, Some(ms)) => write!(f, " PX {ms}"),
+            _ => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.kind)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_forms_read_back() {
+        let canonical = [
+            ("set", "SET"),
+            ("SET ex 60", "SET EX 60"),
+            ("SET PX 1500", "SET PX 1500"),
+            ("SET PX 60000 NX", "SET NX EX 60"),
+            ("SET KEEPTTL", "SET KEEPTTL"),
+            ("DEL 1", "DEL"),
+            ("unlink  3", "UNLINK 3"),
+            ("INCRBY", "INCRBY"),
+            ("mset 10", "MSET 10"),
+            ("HSET 3", "HSET 3"),
+            ("LPUSH 5", "LPUSH 5"),
+            ("EXPIRE 60", "EXPIRE 60"),
+            ("evalsha incr expire", "EVALSHA INCR EXPIRE"),
+            ("EVALSHA INCR EXPIRE 10 GET", "EVALSHA INCR EXPIRE 10 GET"),
+            ("EVALSHA DEL RPUSH", "EVALSHA DEL RPUSH"),
+        ];
+        for (typed, expected) in canonical {
+            let command: Command = typed.parse().unwrap();
+            assert_eq!(command.to_string(), expected);
+            assert_eq!(expected.parse(), Ok(command));
+        }
+        for kind in CommandKind::ALL {
+            if !matches!(kind, Expire | Evalsha) {
+                assert_eq!(kind.name().parse(), Ok(Command::plain(kind)));
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_commands_say_what_is_allowed() {
+        let problem = |text: &str| text.parse::<Command>().unwrap_err();
+        assert!(problem("STE").contains("did you mean SET?"), "{}", problem("STE"));
+        assert!(problem("STE").contains("GET, SET"));
+        assert!(problem("SET KEEPTL").contains("did you mean KEEPTTL?"));
+        assert!(problem("GET NX").contains("only SET has options"));
+        assert!(problem("EVALSHA INRC").contains("did you mean INCR?"));
+        assert!(problem("EVALSHA EVALSHA").contains("cannot call EVALSHA"));
+        for text in [
+            "",
+            "SET KEEPTTL EX 60",
+            "SET EX 60 PX 5",
+            "SET EX 60 EX 70",
+            "SET NX NX",
+            "SET EX",
+            "SET EX 0",
+            "SET EX 1.5",
+            "SET EX 9999999999999",
+            "SET 3",
+            "MSET 0",
+            "MSET 10 10",
+            "MSET -1",
+            "XADD 3",
+            "INCR 2",
+            "PING 1",
+            "EXPIRE",
+            "EXPIRE 0",
+            "EXPIRE 60 NX",
+            "EVALSHA",
+            "EVALSHA PING",
+            "EVALSHA SET DEL",
+            "EVALSHA EXPIRE 0",
+            "EVALSHA 60",
+            "EVALSHA EXPIRE EXPIRE",
+        ] {
+            assert!(!problem(text).is_empty());
+        }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! What people type is read by the other files of this folder; the simulator sees only [`Scenario`].
 
+pub mod info;
 pub mod problem;
+pub mod redis_conf;
 
 use std::path::PathBuf;
 

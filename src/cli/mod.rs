@@ -1,0 +1,92 @@
+//! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
+
+mod bench;
+mod completions;
+mod failure;
+mod flags;
+mod input;
+mod interrupt;
+mod list;
+mod manifest;
+mod progress;
+mod replay;
+mod result_folder;
+mod run;
+mod schema;
+mod show;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use terminal::{Terminal, TerminalFlags};
+
+/// Where to start, and what the exit codes mean.
+const AFTER_HELP: &str = "\
+writepath run                      answers for the built-in scenario
+writepath run my.toml --out DIR    writes tables, histograms and INFO text as well
+writepath list                     lists what is built in
+
+Exit codes: 0 done; 1 an expectation was not met; 2 bad usage or input;
+3 a fault of the environment; 101 a broken invariant (a bug); 130 interrupted.";
+
+/// Simulates the write path of Redis and Valkey: P99 and its reasons from a redis.conf, a workload and a machine.
+#[derive(Debug, Parser)]
+#[command(name = "writepath", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    terminal: TerminalFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Parses the command line, does what it says, and gives the exit code.
+///
+/// 0 done; 1 an expectation was not met; 2 bad usage or input; 3 a fault of the environment; 101 a broken invariant;
+/// 130 interrupted.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(&cli.terminal);
+    replay::install_panic_hook();
+    match dispatch(&cli.command, &terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal.report(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => run::run(args, terminal),
+        Command::List(args) => list::list(args, terminal),
+        Command::Show(args) => show::show(args, terminal),
+        Command::Schema(args) => schema::schema(args, terminal),
+        Command::Completions(args) => completions::completions(args, terminal),
+        Command::Bench(args) => bench::bench(args, terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_flags_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,127 @@
+//! `writepath run`: simulate one scenario, print the answer, write its files.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::flags::{Format, ScenarioFlags};
+use super::input;
+use super::interrupt::Interrupt;
+use super::manifest::manifest;
+use super::progress::Meter;
+use super::replay;
+use super::result_folder::{MANIFEST, ResultFolder};
+use super::terminal::Terminal;
+use crate::observe::result::RunResult;
+use crate::report::{About, csv, hdr, human, info, json};
+use crate::scenario::Scenario;
+use crate::sim::{self, RunOptions, SimError};
+use crate::units::format_count;
+
+/// Simulate one scenario and print the answer
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    scenario: ScenarioFlags,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
+    format: Format,
+    /// Write the result's files into this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Write into a folder that holds other files
+    #[arg(long, requires = "out", help_heading = "Output")]
+    force: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let scenario = input::load(&args.scenario)?;
+    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
+    let interrupt = Interrupt::watch();
+    let timeline = folder.is_some() || args.format == Format::Human;
+    let started = Instant::now();
+    let result = simulate(&scenario, timeline, &interrupt, terminal)?;
+    let wall_clock = started.elapsed();
+    let about = About::of(&scenario);
+    if let Some(folder) = folder {
+        folder.write(&files(&result, &about, &scenario, wall_clock), &interrupt)?;
+    }
+    notes(&scenario, &result, wall_clock, args.format, terminal);
+    match args.format {
+        Format::Human if terminal.quiet => terminal.print(&human::answer(&result, &about)),
+        Format::Human => terminal.print(&human::render(&result, &about)),
+        Format::Json => terminal.print_bytes(&json_text(&result, &about)),
+        Format::Csv => terminal.print_bytes(&csv::summary(&result)),
+    }
+}
+
+fn simulate(
+    scenario: &Scenario,
+    timeline: bool,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<RunResult, Failure> {
+    replay::running(scenario);
+    let mut meter = Meter::new(terminal);
+    let result = sim::run(scenario, &RunOptions { timeline, replication: 0 }, &mut |progress| {
+        meter.update(progress);
+        !interrupt.requested()
+    });
+    meter.finish();
+    result.map_err(|error| match error {
+        SimError::Stopped => Failure::Interrupted,
+        SimError::Overload { capacity_per_s, .. } => Failure::Usage(format!(
+            "{}: {error}\n  lower the rate below {}/s, or set run.allow-overload = true",
+            scenario.name,
+            format_count(capacity_per_s)
+        )),
+    })
+}
+
+/// The files of a result folder.
+fn files(
+    result: &RunResult,
+    about: &About,
+    scenario: &Scenario,
+    wall_clock: Duration,
+) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("summary.csv", csv::summary(result)),
+        ("timeline.csv", csv::timeline(result)),
+        ("events.csv", csv::events(result)),
+        ("histogram.hgrm", hdr::percentiles(result).into_bytes()),
+        ("histogram.hlog", hdr::log(result)),
+        ("info.txt", info::text(result, about).into_bytes()),
+        (MANIFEST, manifest(scenario, wall_clock)),
+    ]
+}
+
+fn json_text(result: &RunResult, about: &About) -> Vec<u8> {
+    let output = json::run_output(result, about);
+    let mut bytes = serde_json::to_vec_pretty(&output).expect("plain values are always JSON");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// What goes to standard error beside the result.
+fn notes(scenario: &Scenario, result: &RunResult, wall_clock: Duration, format: Format, terminal: &Terminal) {
+    if format != Format::Human || terminal.verbose {
+        scenario.notes.iter().for_each(|note| terminal.note(&format!("note: {note}")));
+    }
+    if !terminal.verbose {
+        return;
+    }
+    for directive in &scenario.directives_used {
+        terminal.note(&format!("used: {directive}"));
+    }
+    for directive in &scenario.directives_not_modelled {
+        terminal.note(&format!("not modelled: {directive}"));
+    }
+    let speed = result.requests as f64 / wall_clock.as_secs_f64().max(1e-9);
+    let requests = format_count(result.requests as f64);
+    let seconds = wall_clock.as_secs_f64();
+    terminal.note(&format!("simulated {requests} commands in {seconds:.2} s: {}/s", format_count(speed)));
+}

@@ -1,0 +1,189 @@
+//! One group of clients: its source of requests, the network in between, and the client threads that read replies.
+
+use super::closed::ClosedLoop;
+use super::open::OpenLoop;
+use crate::cost_model::CostModel;
+use crate::curve::Curve;
+use crate::dist::Dist;
+use crate::rng::{Stream, StreamId, Streams};
+use crate::scenario::{Source, Workload};
+use crate::units::{KIB, Nanos};
+
+/// One write of a client: commands of one connection that arrive together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// When the client meant to send them.
+    pub arrived_at: Nanos,
+    /// When the server can read them.
+    pub readable_at: Nanos,
+    /// Number of the first command within its group.
+    pub first: u64,
+    /// Number of commands.
+    pub commands: u32,
+    /// Connection, counted over all groups.
+    pub connection: u32,
+    /// Group.
+    pub group: u16,
+}
+
+/// Where a group's requests come from.
+#[derive(Clone, Debug)]
+enum Origin {
+    Open(Box<OpenLoop>),
+    Closed(ClosedLoop),
+}
+
+/// A client thread.
+#[derive(Clone, Copy, Debug, Default)]
+struct Thread {
+    /// It is busy until then.
+    free_at: Nanos,
+}
+
+/// A group of clients.
+#[derive(Clone, Debug)]
+pub struct ClientGroup {
+    index: u16,
+    origin: Origin,
+    pipeline: u32,
+    first_connection: u32,
+    /// Number of the next command.
+    next_command: u64,
+    /// Bytes of a client write, for its transmission \[ns\].
+    transmission: Nanos,
+    one_way: Nanos,
+    jitter: Dist,
+    jitter_stream: Stream,
+    last_readable_at: Nanos,
+    threads: Vec<Thread>,
+    thread_of: Vec<u16>,
+    wakeup: Curve,
+    per_reply: Nanos,
+    per_command: Nanos,
+    /// CPU time of the client threads so far \[ns\].
+    pub client_busy: Nanos,
+}
+
+impl ClientGroup {
+    /// The group number `index` of a scenario; `request_bytes` is the mean length of a command on the wire.
+    pub fn new(
+        workload: &Workload,
+        index: u16,
+        first_connection: u32,
+        machine: &CostModel,
+        request_bytes: f64,
+        streams: &Streams,
+    ) -> Self {
+        let connections = workload.connections;
+        let threads = machine.client.threads.clamp(1, connections);
+        let arrivals = streams.open(StreamId::Arrivals, index as u64);
+        let origin = match &workload.source {
+            Source::Open { schedule, arrivals: spread } => Origin::Open(Box::new(OpenLoop::new(
+                schedule,
+                *spread,
+                workload.pipeline,
+                connections,
+                arrivals,
+                streams.open(StreamId::Connections, index as u64),
+            ))),
+            Source::Closed { think } => {
+                let one = machine.client.per_reply + machine.client.per_command * workload.pipeline as u64;
+                let spread = one * connections as u64 / threads as u64 + think.mean() as Nanos;
+                let in_order = threads == 1 && machine.network.jitter.fixed().is_some();
+                Origin::Closed(ClosedLoop::new(connections, think.clone(), spread, in_order, arrivals))
+            }
+        };
+        let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
+        ClientGroup {
+            index,
+            origin,
+            pipeline: workload.pipeline,
+            first_connection,
+            next_command: 0,
+            transmission: (kib * machine.network.per_kib).round() as Nanos,
+            one_way: machine.network.one_way,
+            jitter: machine.network.jitter.clone(),
+            jitter_stream: streams.open(StreamId::Network, index as u64),
+            last_readable_at: 0,
+            threads: vec![Thread::default(); threads as usize],
+            thread_of: (0..connections).map(|c| (c % threads) as u16).collect(),
+            wakeup: Curve::new(&machine.client.wakeup),
+            per_reply: machine.client.per_reply,
+            per_command: machine.client.per_command,
+            client_busy: 0,
+        }
+    }
+
+    /// Intended time of the next client write.
+    #[inline(always)]
+    pub fn next_arrival_at(&self) -> Nanos {
+        match &self.origin {
+            Origin::Open(open) => open.next_at(),
+            Origin::Closed(closed) => closed.next_at(),
+        }
+    }
+
+    /// When the next client write can be read.
+    #[inline(always)]
+    pub fn next_readable_at(&self) -> Nanos {
+        // A connection's bytes, and those of one link, do not overtake one another.
+        self.next_arrival_at().saturating_add(self.one_way + self.transmission).max(self.last_readable_at)
+    }
+
+    /// Takes the next client write.
+    #[inline(always)]
+    pub fn take(&mut self) -> Unit {
+        let arrived_at = self.next_arrival_at();
+        let readable_at = self.next_readable_at();
+        let connection = match &mut self.origin {
+            Origin::Open(open) => open.take(),
+            Origin::Closed(closed) => closed.take(self.pipeline),
+        };
+        let unit = Unit {
+            arrived_at,
+            readable_at,
+            first: self.next_command,
+            commands: self.pipeline,
+            connection: self.first_connection + connection,
+            group: self.index,
+        };
+        self.next_command += self.pipeline as u64;
+        self.last_readable_at = readable_at;
+        unit
+    }
+
+    /// Commands of client writes taken so far.
+    pub fn commands_taken(&self) -> u64 {
+        self.next_command
+    }
+
+    /// Replies to `commands` commands of `connection` left the server at `sent_at`; returns when a client thread
+    /// has read them. A closed loop sends again after that.
+    #[inline(always)]
+    pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
+        let connection = connection - self.first_connection;
+        let jitter = match &self.jitter {
+            Dist::Fixed(span) => *span as Nanos,
+            dist => dist.sample(&mut self.jitter_stream) as Nanos,
+        };
+        let here_at = sent_at + self.one_way + jitter;
+        let thread = &mut self.threads[self.thread_of[connection as usize] as usize];
+        let read_at = if here_at > thread.free_at {
+            here_at + self.wakeup.at(here_at - thread.free_at)
+        } else {
+            thread.free_at
+        };
+        let work = self.per_reply + self.per_command * commands as u64;
+        thread.free_at = read_at + work;
+        self.client_busy += work;
+        if let Origin::Closed(closed) = &mut self.origin {
+            closed.replied(connection, commands, read_at + work);
+        }
+        read_at
+    }
+
+    /// Whether requests wait for replies before more come.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.origin, Origin::Closed(_))
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything outside the server: when requests come, on which connection, and when a client reads a reply.
+
+pub mod closed;
+pub mod group;
+pub mod key_classes;
+pub mod keys;
+pub mod open;

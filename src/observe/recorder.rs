@@ -1,0 +1,312 @@
+//! Sojourns of answered requests: whole run and windows, by scope, and the view a closed-loop benchmark would have.
+//!
+//! The hot loop adds to one small histogram a group and kind (read, write). At the end of every base window those
+//! are merged upwards, so longer windows cost nothing a request. A request belongs to the window in which its
+//! turn answered it.
+
+use super::histogram::Histogram;
+use super::result::{Scope, WindowQuantiles};
+use crate::units::Nanos;
+
+/// Recorder of sojourns.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    measured_from: Nanos,
+    /// Base histograms: group × 2 + (0 read, 1 write).
+    cells: Vec<Histogram>,
+    view: Histogram,
+    /// Until when a closed-loop client of each connection would still wait.
+    view_free_at: Vec<Nanos>,
+    base: Nanos,
+    /// End of the current base window.
+    next_tick_at: Nanos,
+    /// Distinct sets of cells.
+    sets: Vec<CellSet>,
+    /// Row length of the timeline and what was answered in the current row.
+    row: Option<(Nanos, Histogram)>,
+    /// (scope name, operation, index of its set).
+    scopes: Vec<(String, String, usize)>,
+}
+
+#[derive(Clone, Debug)]
+struct CellSet {
+    cells: Vec<usize>,
+    total: Histogram,
+    levels: Vec<Level>,
+}
+
+/// Windows of one length.
+#[derive(Clone, Debug)]
+struct Level {
+    window: Nanos,
+    ends_at: Nanos,
+    /// The level it is merged from; none: the base.
+    source: Option<usize>,
+    current: Histogram,
+    p99s: Vec<Nanos>,
+    p99_worst: (Nanos, Nanos),
+    p999_worst: Nanos,
+}
+
+/// Requests of a timeline row, and their p50, p90, p99, p99.9 and maximum \[ns\].
+pub type RowQuantiles = (u64, [Nanos; 5]);
+
+/// A group for the recorder.
+#[derive(Clone, Debug)]
+pub struct GroupKinds {
+    /// Its name.
+    pub name: String,
+    /// Its operations as written.
+    pub operation: String,
+    /// It has commands that read.
+    pub reads: bool,
+    /// It has commands that write.
+    pub writes: bool,
+}
+
+impl Recorder {
+    /// A recorder of requests that arrive from `measured_from` on. `windows` are the lengths to keep; `interval` is
+    /// the timeline's row length if there is one.
+    pub fn new(
+        groups: &[GroupKinds],
+        connections: usize,
+        measured_from: Nanos,
+        windows: &[Nanos],
+        interval: Option<Nanos>,
+    ) -> Self {
+        let base = windows.iter().copied().chain(interval).fold(0, gcd).max(1);
+        let mut recorder = Recorder {
+            measured_from,
+            cells: vec![Histogram::new(); groups.len() * 2],
+            view: Histogram::new(),
+            view_free_at: vec![0; connections],
+            base,
+            next_tick_at: measured_from + base,
+            sets: Vec::new(),
+            row: interval.map(|length| (length, Histogram::new())),
+            scopes: Vec::new(),
+        };
+        let of = |kind: usize| {
+            let has = move |group: &GroupKinds| if kind == 0 { group.reads } else { group.writes };
+            groups.iter().enumerate().filter(move |(_, group)| has(group)).map(move |(i, _)| 2 * i + kind)
+        };
+        let mut all: Vec<usize> = of(0).chain(of(1)).collect();
+        all.sort_unstable();
+        recorder.add_scope("all", "", all, windows);
+        recorder.add_scope("read", "", of(0).collect(), windows);
+        recorder.add_scope("write", "", of(1).collect(), windows);
+        for (index, group) in groups.iter().enumerate() {
+            let cells = of(0).chain(of(1)).filter(|cell| cell / 2 == index).collect();
+            recorder.add_scope(&group.name, &group.operation, cells, windows);
+        }
+        recorder
+    }
+
+    fn add_scope(&mut self, name: &str, operation: &str, cells: Vec<usize>, windows: &[Nanos]) {
+        if cells.is_empty() {
+            return;
+        }
+        let known = self.sets.iter().position(|set| set.cells == cells);
+        let index = known.unwrap_or_else(|| {
+            let levels = levels(windows, self.measured_from);
+            self.sets.push(CellSet { cells, total: Histogram::new(), levels });
+            self.sets.len() - 1
+        });
+        self.scopes.push((name.into(), operation.into(), index));
+    }
+
+    /// End of the current base window.
+    #[inline(always)]
+    pub fn next_tick_at(&self) -> Nanos {
+        self.next_tick_at
+    }
+
+    /// `reads` and `writes` commands of one client write were answered: it arrived at `arrived_at`, its reply was
+    /// read at `read_at`.
+    #[inline(always)]
+    pub fn answered(
+        &mut self,
+        group: usize,
+        connection: usize,
+        arrived_at: Nanos,
+        read_at: Nanos,
+        reads: u64,
+        writes: u64,
+    ) {
+        if arrived_at < self.measured_from {
+            return;
+        }
+        let sojourn = read_at - arrived_at;
+        if writes > 0 {
+            self.cells[2 * group + 1].record_n(sojourn, writes);
+        }
+        if reads > 0 {
+            self.cells[2 * group].record_n(sojourn, reads);
+        }
+        let free_at = &mut self.view_free_at[connection];
+        if arrived_at >= *free_at {
+            *free_at = read_at;
+            self.view.record_n(sojourn, reads + writes);
+        }
+    }
+
+    /// Ends every base window that ends by `now`. `row` is called at the end of each timeline row with its end and
+    /// what was answered in it.
+    pub fn tick(&mut self, now: Nanos, mut row: impl FnMut(Nanos, Option<RowQuantiles>)) {
+        while self.next_tick_at <= now {
+            let end = self.next_tick_at;
+            self.next_tick_at += self.base;
+            for set in &mut self.sets {
+                set.close_base(&self.cells, end);
+            }
+            if let Some((length, current)) = &mut self.row {
+                self.cells.iter().for_each(|cell| current.merge(cell));
+                if (end - self.measured_from) % *length == 0 {
+                    row(end, row_quantiles(current));
+                    current.clear();
+                }
+            }
+            self.cells.iter_mut().for_each(Histogram::clear);
+        }
+    }
+
+    /// Length of the base window.
+    pub fn base(&self) -> Nanos {
+        self.base
+    }
+
+    /// The scopes and the closed-loop view; what is in unfinished windows counts for the whole run only.
+    pub fn finish(mut self) -> (Vec<Scope>, Histogram) {
+        for set in &mut self.sets {
+            for &cell in &set.cells {
+                set.total.merge(&self.cells[cell]);
+            }
+        }
+        let scopes = self
+            .scopes
+            .into_iter()
+            .map(|(name, operation, index)| {
+                let set = &self.sets[index];
+                let windows = set.levels.iter().map(Level::quantiles).collect();
+                Scope { name, operation, sojourn: set.total.clone(), windows }
+            })
+            .collect();
+        (scopes, self.view)
+    }
+}
+
+impl CellSet {
+    fn close_base(&mut self, cells: &[Histogram], end: Nanos) {
+        let merged;
+        let base = match self.cells[..] {
+            [only] => &cells[only],
+            _ => {
+                let mut sum = Histogram::new();
+                self.cells.iter().for_each(|&cell| sum.merge(&cells[cell]));
+                merged = sum;
+                &merged
+            }
+        };
+        self.total.merge(base);
+        for index in 0..self.levels.len() {
+            let (below, rest) = self.levels.split_at_mut(index);
+            let level = &mut rest[0];
+            match level.source {
+                None => level.current.merge(base),
+                Some(source) if below[source].ends_at == end => level.current.merge(&below[source].current),
+                Some(_) => {}
+            }
+            if level.ends_at == end {
+                level.summarise();
+            }
+        }
+        for level in &mut self.levels {
+            if level.ends_at == end {
+                level.ends_at += level.window;
+                level.current.clear();
+            }
+        }
+    }
+}
+
+impl Level {
+    fn summarise(&mut self) {
+        if self.current.count() == 0 {
+            return;
+        }
+        let [p99, p999] = self.current.quantiles([0.99, 0.999]);
+        if p99 > self.p99_worst.0 {
+            self.p99_worst = (p99, self.ends_at - self.window);
+        }
+        self.p999_worst = self.p999_worst.max(p999);
+        self.p99s.push(p99);
+    }
+
+    fn quantiles(&self) -> WindowQuantiles {
+        let mut p99s = self.p99s.clone();
+        p99s.sort_unstable();
+        WindowQuantiles {
+            window: self.window,
+            count: p99s.len() as u64,
+            p99_median: if p99s.is_empty() { 0 } else { p99s[(p99s.len() - 1) / 2] },
+            p99_worst: self.p99_worst.0,
+            p999_worst: self.p999_worst,
+            p99_worst_at: self.p99_worst.1,
+        }
+    }
+}
+
+/// One level a window length, shortest first; each is merged from the longest that divides it.
+fn levels(windows: &[Nanos], from: Nanos) -> Vec<Level> {
+    let mut lengths = windows.to_vec();
+    lengths.sort_unstable();
+    lengths.dedup();
+    let source = |index: usize| (0..index).rev().find(|&below| lengths[index] % lengths[below] == 0);
+    (0..lengths.len())
+        .map(|index| Level {
+            window: lengths[index],
+            ends_at: from + lengths[index],
+            source: source(index),
+            current: Histogram::new(),
+            p99s: Vec::new(),
+            p99_worst: (0, 0),
+            p999_worst: 0,
+        })
+        .collect()
+}
+
+fn row_quantiles(row: &Histogram) -> Option<RowQuantiles> {
+    let [p50, p90, p99, p999] = row.quantiles([0.5, 0.9, 0.99, 0.999]);
+    (row.count() > 0).then(|| (row.count(), [p50, p90, p99, p999, row.max()]))
+}
+
+fn gcd(a: Nanos, b: Nanos) -> Nanos {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SECOND;
+
+    #[test]
+    fn windows_of_every_length_hold_what_was_answered_in_them() {
+        let group = GroupKinds { name: "g".into(), operation: "SET".into(), reads: false, writes: true };
+        let windows = [10 * SECOND, 15 * SECOND, 30 * SECOND];
+        let mut recorder = Recorder::new(&[group], 1, SECOND, &windows, None);
+        assert_eq!(recorder.base(), 5 * SECOND);
+        for step in 0..640u64 {
+            let at = step * SECOND / 10;
+            recorder.tick(at, |_, _| ());
+            recorder.answered(0, 0, at, at + 1000 + step, 0, 1);
+        }
+        let (scopes, view) = recorder.finish();
+        assert_eq!(scopes.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["all", "write", "g"]);
+        assert_eq!((scopes[0].sojourn.count(), view.count()), (630, 630));
+        let counts: Vec<_> = scopes[0].windows.iter().map(|w| (w.window / SECOND, w.count)).collect();
+        assert_eq!(counts, [(10, 6), (15, 4), (30, 2)]);
+        // The last whole 10 s window holds steps 510 to 609; its P99 is the 99th of them.
+        assert!(scopes[0].windows[0].p99_worst.abs_diff(1608) <= 1);
+        assert_eq!(scopes[0].windows[0].p99_worst_at, 51 * SECOND);
+    }
+}

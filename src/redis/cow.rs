@@ -1,0 +1,123 @@
+//! Copy-on-write in the parent: how many of its pages are still shared and write-protected, by popularity class.
+//!
+//! fork(2) protects every page. The first write to a protected page costs a fault: with a copy while the child
+//! lives, without one after it has gone. Of a class with P pages, n writes to k random pages each leave
+//! P·(1 − 1/P)^(n·k) protected, so a write meets a protected page with a probability that decays as e^(−n·k/P).
+//! The count is an expectation, not drawn: single faults are microseconds, their sum is what matters.
+
+use crate::cost_model::{CostModel, HugeCow};
+use crate::units::{KIB, MIB, Nanos};
+
+/// Below this share of protected pages a class counts as all private.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// Shared pages of the parent.
+#[derive(Clone, Debug)]
+pub struct Cow {
+    classes: Vec<ClassPages>,
+    page_bytes: u64,
+    copy_cost: f64,
+    reprotect_cost: f64,
+    child_alive: bool,
+    /// Some class still has protected pages.
+    active: bool,
+    /// Faults since the start.
+    faults: f64,
+    /// Pages copied since the last fork.
+    copied: f64,
+    /// Fractions of a nanosecond not charged yet.
+    carry: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ClassPages {
+    pages: f64,
+    /// Share of its pages that is still protected.
+    protected: f64,
+}
+
+impl Cow {
+    /// Pages of a parent that never forked.
+    pub fn new(machine: &CostModel, huge_pages: bool) -> Self {
+        let copies_huge = huge_pages && machine.cow.huge == HugeCow::Copy;
+        Cow {
+            classes: Vec::new(),
+            page_bytes: if copies_huge { 2 * MIB } else { 4 * KIB },
+            copy_cost: if copies_huge { machine.cow.fault_huge } else { machine.cow.fault } as f64,
+            reprotect_cost: machine.cow.reprotect as f64,
+            child_alive: false,
+            active: false,
+            faults: 0.0,
+            copied: 0.0,
+            carry: 0.0,
+        }
+    }
+
+    /// fork(2) with `rss` bytes resident. `keys_by_class` are the keys of each popularity class and
+    /// `pages_per_key` the pages one key lies on: a class of few keys lies on few pages.
+    pub fn fork(&mut self, rss: u64, keys_by_class: impl Iterator<Item = u64>, pages_per_key: f64) {
+        let all = (rss / self.page_bytes).max(1) as f64;
+        self.classes.clear();
+        self.classes.extend(
+            keys_by_class.map(|keys| ClassPages {
+                pages: (keys as f64 * pages_per_key).clamp(1.0, all),
+                protected: 1.0,
+            }),
+        );
+        self.child_alive = true;
+        self.active = true;
+        self.copied = 0.0;
+    }
+
+    /// The child has gone; pages it left protected still cost a fault each.
+    pub fn child_gone(&mut self) {
+        self.child_alive = false;
+    }
+
+    /// Whether writes may still meet protected pages.
+    #[inline(always)]
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// `touches` random pages of `class` are written; returns the time of the faults.
+    #[inline]
+    pub fn touch(&mut self, class: usize, touches: f64) -> Nanos {
+        let pages = &mut self.classes[class];
+        // One by one each touch leaves a share 1 − 1/P; many at once the same to first order, bounded by zero.
+        let step = touches / pages.pages;
+        let after = if step < 0.01 {
+            pages.protected * (1.0 - step + 0.5 * step * step)
+        } else {
+            pages.protected * libm::exp(-step)
+        };
+        let faults = (pages.protected - after) * pages.pages;
+        pages.protected = after;
+        self.faults += faults;
+        let cost = if self.child_alive {
+            self.copied += faults;
+            self.copy_cost
+        } else {
+            self.reprotect_cost
+        };
+        self.carry += faults * cost;
+        let whole = self.carry as Nanos;
+        self.carry -= whole as f64;
+        whole
+    }
+
+    /// Forgets classes that are all private; called now and then.
+    pub fn tidy(&mut self) {
+        self.active = self.classes.iter().any(|class| class.protected > NEGLIGIBLE);
+    }
+
+    /// Bytes copied since the last fork.
+    pub fn copied_bytes(&self) -> u64 {
+        (self.copied * self.page_bytes as f64) as u64
+    }
+
+    /// Faults since the start.
+    pub fn faults(&self) -> u64 {
+        self.faults as u64
+    }
+}

@@ -1,0 +1,85 @@
+//! maxmemory: making room before a command.
+//!
+//! Redis: `performEvictions` in evict.c. A key is sampled and deleted at a time until memory is below the limit;
+//! after 16 keys the clock is looked at, and beyond the time limit the command goes on. Recency is not simulated
+//! key by key: an LRU or LFU victim is taken from the least popular of `maxmemory-samples` sampled classes.
+
+use super::config::MaxmemoryPolicy;
+use super::execute::Work;
+use super::server::Server;
+use crate::rng::Uniform;
+use crate::units::{MICROSECOND, NEVER, Nanos};
+
+/// Keys between two looks at the clock.
+const KEYS_PER_CLOCK: u64 = 16;
+
+/// Time limit of one call by `maxmemory-eviction-tenacity` (`evictionTimeLimitUs`).
+pub fn time_limit(tenacity: u32) -> Nanos {
+    match tenacity {
+        0..=10 => 50 * MICROSECOND * tenacity as u64,
+        11..=99 => (500_000.0 * libm::pow(1.15, (tenacity - 10) as f64)) as Nanos,
+        _ => NEVER,
+    }
+}
+
+impl Server {
+    /// Evicts until memory fits; false when it does not and nothing may be evicted (OOM).
+    pub(super) fn make_room(&mut self, work: &mut Work) -> bool {
+        let limit = self.config.maxmemory;
+        if limit == 0 || self.keyspace.used_bytes() <= limit {
+            return true;
+        }
+        let policy = self.config.maxmemory_policy;
+        if policy == MaxmemoryPolicy::Noeviction || (policy.is_volatile() && self.ttl_share == 0.0) {
+            return false;
+        }
+        let time_limit = time_limit(self.config.maxmemory_eviction_tenacity);
+        let (mut spent, mut evicted) = (0, 0u64);
+        while self.keyspace.used_bytes() > limit && self.keyspace.keys() > 0 {
+            let class = self.victim(policy);
+            self.keyspace.remove(class);
+            self.all_alike = false;
+            self.keys_matter = true;
+            self.counters.evicted_keys += 1;
+            let mut cost = self.prices.cpu.evict_key;
+            self.changes += 1;
+            self.rdb.dirty += 1;
+            if self.config.appendonly {
+                cost += self.prices.cpu.aof_append;
+                work.aof_bytes += self.del_bytes;
+            }
+            work.eviction += cost;
+            spent += cost;
+            evicted += 1;
+            if evicted % KEYS_PER_CLOCK == 0 && spent > time_limit {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Class of the key that goes.
+    fn victim(&mut self, policy: MaxmemoryPolicy) -> usize {
+        use MaxmemoryPolicy::*;
+        let samples = match policy {
+            AllkeysRandom | VolatileRandom => 1,
+            _ => self.config.maxmemory_samples,
+        };
+        // Later classes are less popular.
+        let draw = |_| self.keyspace.class_of_random(self.eviction_stream.unit());
+        (0..samples.max(1)).map(draw).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_ten_is_half_a_millisecond_and_a_hundred_has_no_limit() {
+        assert_eq!(time_limit(10), 500 * MICROSECOND);
+        assert_eq!(time_limit(0), 0);
+        assert!((time_limit(99) as f64 / 120e9 - 1.0).abs() < 0.1);
+        assert_eq!(time_limit(100), NEVER);
+    }
+}

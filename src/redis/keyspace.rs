@@ -1,0 +1,186 @@
+//! The keyspace as counts: how many keys of each popularity class exist, their memory, and the main hash table.
+//!
+//! No key is stored. Whether a request meets its key is a draw with the share of its class that exists, so memory
+//! is the same for 10 keys and 10^9.
+
+use super::dict::{Dict, Growth};
+use super::version::Version;
+use crate::client::key_classes::KeyClasses;
+use crate::scenario::KeyPopularity;
+
+/// Keys by popularity class.
+#[derive(Clone, Debug)]
+pub struct Keyspace {
+    /// End rank of each class, exclusive, rising.
+    ends: Vec<u64>,
+    /// Keys of each class that exist.
+    present: Vec<u64>,
+    keys: u64,
+    /// All keys exist: nobody needs to ask.
+    complete: bool,
+    /// The main hash table.
+    pub dict: Dict,
+    /// Mean bytes of a key without its bucket.
+    bytes_per_key: f64,
+    /// Bytes of an empty server.
+    base_bytes: u64,
+    /// Bytes of collection elements added since the start.
+    element_bytes: f64,
+}
+
+/// The classes of one group of clients within the partition that all groups share.
+#[derive(Clone, Debug)]
+pub enum ClassMap {
+    /// The group's own classes are the partition.
+    Own(Box<KeyClasses>),
+    /// Several groups see the keys differently: by rank.
+    ByRank,
+}
+
+/// Sizes of the keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyMemory {
+    /// Mean bytes of a key without its hash-table bucket.
+    pub per_key: f64,
+    /// Bytes of a server without keys.
+    pub empty: u64,
+}
+
+impl Keyspace {
+    /// A keyspace of `keys` keys seen by groups with the given popularities; all exist when `prefilled`.
+    pub fn new(
+        version: Version,
+        keys: u64,
+        prefilled: bool,
+        popularities: &[KeyPopularity],
+        memory: KeyMemory,
+    ) -> (Self, Vec<ClassMap>) {
+        let alike = popularities.windows(2).all(|pair| pair[0] == pair[1]);
+        let partitions: Vec<KeyClasses> = popularities.iter().map(|&p| KeyClasses::new(p, keys)).collect();
+        let mut ends: Vec<u64> = partitions
+            .iter()
+            .flat_map(|p| p.classes().iter().map(|class| class.first + class.keys))
+            .collect();
+        ends.push(keys);
+        ends.sort_unstable();
+        ends.dedup();
+        let mut start = 0;
+        let sizes = ends.iter().map(|&end| end - std::mem::replace(&mut start, end));
+        let present: Vec<u64> = sizes.map(|size| if prefilled { size } else { 0 }).collect();
+        let count = present.iter().sum();
+        let maps = partitions
+            .into_iter()
+            .map(|classes| if alike { ClassMap::Own(Box::new(classes)) } else { ClassMap::ByRank })
+            .collect();
+        let keyspace = Keyspace {
+            ends,
+            present,
+            keys: count,
+            complete: prefilled,
+            dict: Dict::new(version, count),
+            bytes_per_key: memory.per_key,
+            base_bytes: memory.empty,
+            element_bytes: 0.0,
+        };
+        (keyspace, maps)
+    }
+
+    /// Keys that exist.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+
+    /// Every key exists.
+    #[inline(always)]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Keys that can exist.
+    pub fn ranks(&self) -> u64 {
+        self.ends[self.ends.len() - 1]
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Keys of each class that exist.
+    pub fn present(&self) -> &[u64] {
+        &self.present
+    }
+
+    /// Class of `rank` for a group.
+    #[inline(always)]
+    pub fn class_of(&self, map: &ClassMap, rank: u64) -> usize {
+        match map {
+            ClassMap::Own(classes) => classes.class_of(rank),
+            ClassMap::ByRank => self.ends.partition_point(|&end| end <= rank),
+        }
+    }
+
+    fn size(&self, class: usize) -> u64 {
+        self.ends[class] - if class == 0 { 0 } else { self.ends[class - 1] }
+    }
+
+    /// Whether a random key of `class` exists, by the uniform number `u`.
+    #[inline(always)]
+    pub fn exists(&self, class: usize, u: f64) -> bool {
+        let (present, size) = (self.present[class], self.size(class));
+        present == size || u * (size as f64) < present as f64
+    }
+
+    /// A key of `class` comes into being; `child_alive` and `may_grow` decide whether the table may grow.
+    pub fn insert(&mut self, class: usize, child_alive: bool, may_grow: impl FnOnce(u64) -> bool) -> Growth {
+        self.present[class] += 1;
+        self.keys += 1;
+        self.complete = self.keys == self.ranks();
+        let fits = may_grow(self.dict.wanted_bytes(child_alive));
+        self.dict.insert(child_alive, fits)
+    }
+
+    /// A key of `class` is gone.
+    pub fn remove(&mut self, class: usize) {
+        self.present[class] -= 1;
+        self.keys -= 1;
+        self.complete = false;
+        self.dict.remove();
+    }
+
+    /// Elements of collections were added.
+    pub fn add_elements(&mut self, bytes: f64) {
+        self.element_bytes += bytes;
+    }
+
+    /// Bytes of keys, values, elements and the hash table, and of the server itself.
+    pub fn used_bytes(&self) -> u64 {
+        self.base_bytes
+            + self.dict.bytes()
+            + (self.keys as f64 * self.bytes_per_key + self.element_bytes) as u64
+    }
+
+    /// Mean bytes of a key, its bucket included.
+    pub fn bytes_per_key(&self) -> f64 {
+        self.bytes_per_key + self.dict.bytes() as f64 / self.keys.max(1) as f64
+    }
+
+    /// Class of a key drawn at random among those that exist, by the uniform number `u`.
+    pub fn class_of_random(&self, u: f64) -> usize {
+        let mut left = (u * self.keys as f64) as u64;
+        for (class, &present) in self.present.iter().enumerate() {
+            if left < present {
+                return class;
+            }
+            left -= present;
+        }
+        self.present.iter().rposition(|&present| present > 0).unwrap_or(0)
+    }
+
+    /// Panics unless the classes add up.
+    pub fn check(&self) {
+        assert_eq!(self.keys, self.present.iter().sum::<u64>(), "keys by class");
+        assert!((0..self.ends.len()).all(|class| self.present[class] <= self.size(class)), "keys of a class");
+        assert_eq!(self.keys, self.dict.used(), "keys in the hash table");
+    }
+}

@@ -1,0 +1,51 @@
+//! The main thread's time: where it stands, on whose account it was taken, and how long it was held at once.
+//!
+//! [`MainThread::charge`] and [`MainThread::block`] are the only ways to take time, so that the time the thread
+//! was busy is, to the nanosecond, the sum over causes.
+
+use crate::cause::Cause;
+use crate::observe::blocks::Blocks;
+use crate::units::Nanos;
+
+/// Clock and books of the main thread.
+#[derive(Clone, Debug)]
+pub struct MainThread {
+    /// Where the thread stands: everything up to here has happened to it.
+    pub now: Nanos,
+    /// Time taken by cause \[ns\], indexed by `Cause as usize`.
+    pub busy: [Nanos; Cause::COUNT],
+    /// Time slept in epoll_wait \[ns\].
+    pub idle: Nanos,
+    /// Long holds, one by one.
+    pub blocks: Blocks,
+}
+
+impl MainThread {
+    /// A thread that stands at time 0 and lists holds of at least `stall_threshold`.
+    pub fn new(stall_threshold: Nanos) -> Self {
+        MainThread { now: 0, busy: [0; Cause::COUNT], idle: 0, blocks: Blocks::new(stall_threshold) }
+    }
+
+    /// Takes `span` on account of `cause`: ordinary work.
+    #[inline(always)]
+    pub fn charge(&mut self, cause: Cause, span: Nanos) {
+        self.busy[cause as usize] += span;
+        self.now += span;
+    }
+
+    /// Takes `span` on account of `cause`: something during which nothing else can run, listed when it is long.
+    /// `detail` is made only then.
+    pub fn block(&mut self, cause: Cause, span: Nanos, detail: impl FnOnce() -> String) {
+        self.blocks.add(self.now, span, cause, detail);
+        self.charge(cause, span);
+    }
+
+    /// Sleeps until `until` (no effect when that is past).
+    #[inline(always)]
+    pub fn sleep(&mut self, until: Nanos) -> Nanos {
+        let slept = until.saturating_sub(self.now);
+        self.idle += slept;
+        self.now += slept;
+        slept
+    }
+}

@@ -1,0 +1,363 @@
+//! One server: what its mechanisms share, and the order in which they are set up.
+//!
+//! Mechanisms know nothing of one another; they meet here. `execute.rs` runs commands, `cron.rs` is serverCron,
+//! `persist.rs` starts and ends children, `eviction.rs` makes room.
+
+use super::aof::{Aof, FlushContext, Flushed};
+use super::child::Child;
+use super::config::{AppendFsync, RedisConfig};
+use super::cow::Cow;
+use super::dict::{settled_buckets, table_bytes};
+use super::disk::Disk;
+use super::execute::Work;
+use super::keyspace::{ClassMap, KeyMemory, Keyspace};
+use super::loss::LossTracker;
+use super::main_thread::MainThread;
+use super::memory;
+use super::rewrite::Rewrite;
+use super::saved_size;
+use crate::cause::Cause;
+use crate::cost_model::CostModel;
+use crate::observe::result::{ChildRow, Counters};
+use crate::rng::{Stream, StreamId, Streams, Uniform};
+use crate::scenario::Scenario;
+use crate::units::{KIB, MIB, NEVER, Nanos, SECOND};
+
+/// Bytes of a key's DEL in the AOF beyond the key: `*2 $3 DEL $nn` (`propagateDeletion`).
+const DEL_OVERHEAD: u64 = 20;
+
+/// A simulated server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Settings in force.
+    pub config: RedisConfig,
+    /// Prices.
+    pub prices: CostModel,
+    /// The main thread.
+    pub main: MainThread,
+    /// The disk.
+    pub disk: Disk,
+    /// The append-only file.
+    pub aof: Aof,
+    /// What a crash would lose.
+    pub loss: LossTracker,
+    /// Shared pages.
+    pub cow: Cow,
+    /// The living child.
+    pub child: Option<Child>,
+    /// AOF rewriting.
+    pub rewrite: Rewrite,
+    /// Snapshots.
+    pub rdb: Rdb,
+    /// The keys.
+    pub keyspace: Keyspace,
+    /// INFO's counters.
+    pub counters: Counters,
+    /// Children that ended.
+    pub children: Vec<ChildRow>,
+    /// Next serverCron.
+    pub cron_at: Nanos,
+    /// hz in force (dynamic-hz).
+    pub hz: u32,
+    /// Clients connected.
+    pub clients: u32,
+    /// Commands that changed the keyspace so far.
+    pub changes: u64,
+    /// Cores that clients on this machine use now.
+    pub client_load: f64,
+    /// Extra time a nanosecond of work costs while there are fewer cores than threads.
+    pub stretch: f64,
+    /// Every command of a kind costs the same now, so nothing needs to be drawn.
+    pub all_alike: bool,
+    /// Something depends on which key a command addresses.
+    pub keys_matter: bool,
+    /// Commands may be refused (maxmemory, MISCONF).
+    pub gated: bool,
+    /// Moving one bucket, first touches of the new table included \[ns\].
+    pub rehash_step: Nanos,
+    /// Largest RSS with copied pages.
+    pub rss_max: u64,
+    /// Most bytes copied for one child.
+    pub cow_max: u64,
+    pub(super) eviction_stream: Stream,
+    pub(super) next_write_back_at: Nanos,
+    pub(super) huge_pages: bool,
+    pub(super) value_mean: f64,
+    pub(super) rdb_bytes_per_key: f64,
+    pub(super) aof_bytes_per_key: f64,
+    pub(super) del_bytes: u64,
+    pub(super) ttl_share: f64,
+    pub(super) pages_per_key: f64,
+    fragmentation: f64,
+    rss_floor: u64,
+    /// The wall clock is this far into a second at time 0.
+    phase: Nanos,
+}
+
+/// State of snapshots.
+#[derive(Clone, Debug)]
+pub struct Rdb {
+    /// `dirty`: changes since the last save.
+    pub dirty: u64,
+    /// `lastsave`, whole seconds of the server's clock.
+    pub last_save: i64,
+    /// The last BGSAVE succeeded.
+    pub last_ok: bool,
+    /// When the last one was tried.
+    pub last_try_at: Option<Nanos>,
+    /// A BGSAVE waits for the living child.
+    pub scheduled: bool,
+    /// Size of the last file.
+    pub file_bytes: u64,
+}
+
+impl Server {
+    /// The server of `scenario`, and its view of each group's keys.
+    pub fn new(scenario: &Scenario, streams: &Streams) -> (Self, Vec<ClassMap>) {
+        let (config, machine, dataset) = (&scenario.redis, &scenario.machine, &scenario.dataset);
+        let version = config.version;
+        let popularities: Vec<_> = scenario.workloads.iter().map(|group| group.keys).collect();
+        let per_key =
+            memory::mean_bytes_per_key(version, dataset.key_size, &dataset.value_size, dataset.ttl_share);
+        let empty = memory::empty_server_bytes(version);
+        let table = table_bytes(version, settled_buckets(version, dataset.keys)) as f64;
+        let all = memory::dataset_bytes(version, dataset.keys, per_key, dataset.ttl_share);
+        let mut memory = KeyMemory { per_key: (all - empty as f64 - table) / dataset.keys as f64, empty };
+        let keys = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory).0;
+        if let (Some(used), true) = (scenario.start.used_memory, keys.keys() > 0) {
+            let in_keys = used.saturating_sub(memory.empty + keys.dict.bytes());
+            memory.per_key = in_keys as f64 / keys.keys() as f64;
+        }
+        let (keyspace, maps) = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory);
+        let (rdb, aof) = (
+            saved_size::mean_rdb_bytes_per_key(
+                version,
+                dataset.key_size,
+                &dataset.value_size,
+                dataset.ttl_share,
+                None,
+            ),
+            saved_size::mean_aof_rewrite_bytes_per_key(
+                dataset.key_size,
+                &dataset.value_size,
+                dataset.ttl_share,
+            ),
+        );
+        let phase = streams.open(StreamId::Fsync, 1).below(SECOND);
+        let huge_pages = machine.machine.thp_always && !config.disable_thp;
+        let start = &scenario.start;
+        let mut server = Server {
+            config: config.clone(),
+            prices: machine.clone(),
+            main: MainThread::new(scenario.run.stall_threshold),
+            disk: Disk::new(&machine.disk, streams.open(StreamId::Fsync, 0)),
+            aof: Aof::new(version, 0, 0, phase),
+            loss: LossTracker::new(
+                streams.open(StreamId::Crash, 0),
+                scenario.run.duration,
+                if config.appendonly { 0 } else { start.changes_since_save },
+            ),
+            cow: Cow::new(machine, huge_pages),
+            child: None,
+            rewrite: Rewrite::default(),
+            rdb: Rdb {
+                dirty: start.changes_since_save,
+                last_save: -((start.last_save_age / SECOND) as i64),
+                last_ok: true,
+                last_try_at: None,
+                scheduled: false,
+                file_bytes: 0,
+            },
+            keyspace,
+            counters: Counters::default(),
+            children: Vec::new(),
+            cron_at: 0,
+            hz: config.hz,
+            clients: scenario.workloads.iter().map(|group| group.connections).sum(),
+            changes: if config.appendonly { 0 } else { start.changes_since_save },
+            client_load: 0.0,
+            stretch: 0.0,
+            all_alike: false,
+            keys_matter: true,
+            gated: false,
+            rehash_step: machine.cpu.rehash_step
+                + (16.0 / 4096.0 * machine.memory.first_touch as f64).round() as Nanos,
+            rss_max: 0,
+            cow_max: 0,
+            eviction_stream: streams.open(StreamId::Eviction, 0),
+            next_write_back_at: machine.disk.dirty_writeback,
+            huge_pages,
+            value_mean: dataset.value_size.mean(),
+            rdb_bytes_per_key: rdb,
+            aof_bytes_per_key: aof,
+            del_bytes: dataset.key_size as u64 + DEL_OVERHEAD,
+            ttl_share: dataset.ttl_share,
+            pages_per_key: machine.cow.pages_per_set + (dataset.value_size.mean() / (4 * KIB) as f64).floor(),
+            fragmentation: dataset.fragmentation,
+            rss_floor: start.used_memory_rss.unwrap_or(0),
+            phase,
+        };
+        let base = start.aof_base_size.unwrap_or_else(|| server.rewritten_bytes());
+        server.aof = Aof::new(version, base, start.aof_current_size.unwrap_or(base), phase);
+        server.loss.follow_snapshots(!config.appendonly);
+        server.cron_at = server.period();
+        server.rss_max = server.rss();
+        server.refresh_flags();
+        (server, maps)
+    }
+
+    /// used_memory: keys, table, buffers.
+    pub fn used_memory(&self) -> u64 {
+        self.keyspace.used_bytes() + self.aof.buffer + self.rewrite_buffer()
+    }
+
+    /// used_memory_rss, without a child's copies. Memory once touched is kept.
+    pub fn rss(&self) -> u64 {
+        self.rss_floor.max((self.used_memory() as f64 * self.fragmentation) as u64)
+    }
+
+    /// Bytes in the rewrite buffer (before 7.0).
+    pub fn rewrite_buffer(&self) -> u64 {
+        match &self.child {
+            Some(child) => child.buffered(self.aof.appended, self.config.version),
+            None => 0,
+        }
+    }
+
+    /// Whole seconds of the server's clock at `at`.
+    pub fn unix_seconds(&self, at: Nanos) -> i64 {
+        ((at + self.phase) / SECOND) as i64
+    }
+
+    /// Time between two serverCrons.
+    pub fn period(&self) -> Nanos {
+        SECOND / 1000 * (1000 / self.hz as u64)
+    }
+
+    /// Writes get MISCONF.
+    pub fn refuses_writes(&self) -> bool {
+        let rdb =
+            !self.rdb.last_ok && self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        rdb || (self.config.appendonly && self.aof.refuses_writes())
+    }
+
+    /// Brings the flags that let commands be executed alike up to date.
+    pub fn refresh_flags(&mut self) {
+        let rehashing = self.keyspace.dict.is_rehashing();
+        let cow = self.cow.is_active();
+        self.gated = self.config.maxmemory > 0 || self.refuses_writes();
+        self.keys_matter = !self.keyspace.is_complete() || rehashing || cow || self.gated;
+        self.all_alike =
+            self.keyspace.is_complete() && !rehashing && !self.gated && !(cow && self.keyspace.classes() > 1);
+        let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load;
+        let cores = self.prices.machine.cores as f64;
+        self.stretch = ((runnable - cores) / cores).max(0.0);
+    }
+
+    /// The main hash table has grown by a table of `bytes`.
+    pub(super) fn table_grew(&mut self, bytes: u64) {
+        // Fresh memory comes as zero pages: the call itself touches one; the rest is paid by the moves.
+        let span = self.prices.memory.first_touch;
+        self.main.block(Cause::TableAllocation, span, || format!("{} MiB", bytes / MIB));
+        self.counters.table_growths += 1;
+        self.all_alike = false;
+        self.keys_matter = true;
+    }
+
+    /// The old table of `bytes` is freed in the main thread.
+    pub(super) fn table_freed(&mut self, bytes: u64) {
+        let span = (bytes as f64 / MIB as f64 * self.prices.memory.free_per_mib as f64) as Nanos;
+        self.main.block(Cause::TableFree, span, || format!("{} MiB", bytes / MIB));
+    }
+
+    /// The commands of a turn have been executed: takes their time, hands their bytes on.
+    #[inline]
+    pub fn executed(&mut self, work: &Work) {
+        self.main.charge(Cause::Command, work.cpu);
+        self.main.charge(Cause::Cow, work.cow);
+        self.main.charge(Cause::Rehash, work.rehash);
+        if work.eviction > 0 {
+            self.main.block(Cause::EvictionCycle, work.eviction, String::new);
+        }
+        self.changes += work.changed;
+        self.rdb.dirty += work.dirty;
+        if self.config.appendonly && work.aof_bytes > 0 {
+            self.aof.append(work.aof_bytes, self.changes);
+            self.counters.aof_bytes += work.aof_bytes;
+            if self.child.as_ref().is_some_and(|child| child.takes_buffer(self.config.version)) {
+                self.main.charge(Cause::AofRewriteBuffer, work.append);
+            }
+        }
+        self.counters.keyspace_hits += work.hits;
+        self.counters.keyspace_misses += work.misses;
+        self.counters.net_input_bytes += work.input_bytes;
+        self.counters.net_output_bytes += work.reply_bytes;
+        self.counters.eventloop_cmd_per_cycle_max =
+            self.counters.eventloop_cmd_per_cycle_max.max(work.commands);
+    }
+
+    /// `flushAppendOnlyFile`.
+    #[inline]
+    pub fn flush(&mut self, force: bool) -> Flushed {
+        let child_alive = self.child.is_some();
+        let mut cx = FlushContext {
+            main: &mut self.main,
+            disk: &mut self.disk,
+            loss: &mut self.loss,
+            counters: &mut self.counters,
+        };
+        let was_fine = !self.aof.refuses_writes();
+        let flushed = self.aof.flush(force, child_alive, &self.config, &mut cx);
+        if was_fine == self.aof.refuses_writes() {
+            self.refresh_flags();
+        }
+        flushed
+    }
+
+    /// Runs `work` with what a flush works with.
+    pub(super) fn with_flush_context<T>(&mut self, work: impl FnOnce(&mut Aof, &mut FlushContext) -> T) -> T {
+        let mut cx = FlushContext {
+            main: &mut self.main,
+            disk: &mut self.disk,
+            loss: &mut self.loss,
+            counters: &mut self.counters,
+        };
+        work(&mut self.aof, &mut cx)
+    }
+
+    /// The next instant at which something happens by itself, apart from serverCron.
+    pub fn next_special_at(&self) -> Nanos {
+        self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at))
+    }
+
+    /// Another configuration is in force.
+    pub fn reconfigure(&mut self, config: RedisConfig) {
+        let turned_on = config.appendonly && !self.config.appendonly;
+        let turned_off = !config.appendonly && self.config.appendonly;
+        if turned_off {
+            self.flush(true);
+        }
+        self.hz = config.hz;
+        self.config = config;
+        if turned_on {
+            self.aof.last_write = self.changes;
+            self.rewrite.scheduled = true;
+        }
+        if turned_on || turned_off {
+            self.loss.follow_snapshots(!self.config.appendonly);
+        }
+        self.refresh_flags();
+    }
+
+    /// Everybody's books.
+    pub fn check(&self) {
+        self.aof.check();
+        self.disk.check();
+        self.keyspace.check();
+        let busy: Nanos = self.main.busy.iter().sum();
+        assert_eq!(self.main.now, busy + self.main.idle, "time of the main thread");
+        if self.config.appendfsync == AppendFsync::Always && self.config.appendonly {
+            assert!(self.aof.buffer == 0 || !self.aof.write_ok, "always leaves nothing in the buffer");
+        }
+    }
+}

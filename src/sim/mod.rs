@@ -1,0 +1,12 @@
+//! The simulation: clients, one server and the host, run ahead turn by turn.
+//!
+//! A turn of the event loop is one straight pass over what was readable when the poll returned; only the next
+//! scheduled thing (a gap of the host, an event, a crash sample, a child's phase) is compared with the clock,
+//! once a turn. No request ever enters a calendar.
+
+mod run;
+mod special;
+mod turn;
+
+pub use run::{Progress, RunOptions, SimError, run, run_probed};
+pub use turn::{Probe, Replied};

@@ -1,0 +1,352 @@
+//! One run from a scenario to its result.
+
+use super::turn::{Part, Probe, Served};
+use crate::cause::Cause;
+use crate::client::group::{ClientGroup, Unit};
+use crate::curve::Curve;
+use crate::noise::HostNoise;
+use crate::observe::recorder::{GroupKinds, Recorder};
+use crate::observe::result::{Errors, InfoValue, MemoryUse, RunResult, TimelineRow};
+use crate::redis::command::Effect;
+use crate::redis::execute::{GroupPlan, plans};
+use crate::redis::server::Server;
+use crate::rng::{StreamId, Streams};
+use crate::scenario::{Scenario, TimedEvent};
+use crate::stats::predict;
+use crate::units::{KIB, Nanos, SECOND};
+
+/// read(2) of one client a turn: `PROTO_IOBUF_LEN`.
+const READ_BYTES: u64 = 16 * KIB;
+/// The same from 7.0 on: the query buffer is allocated greedily, twice that, and the read takes all of it.
+const GREEDY_READ_BYTES: u64 = 32 * KIB;
+/// Turns between two reports of progress.
+const PROGRESS_TURNS: u32 = 1 << 15;
+
+/// What a run is asked to do beside its scenario.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Keep the timeline.
+    pub timeline: bool,
+    /// Replication: another set of random streams under the same seed.
+    pub replication: u64,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Simulated time so far.
+    pub simulated: Nanos,
+    /// Simulated time in all.
+    pub duration: Nanos,
+    /// Requests so far.
+    pub requests: u64,
+}
+
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SimError {
+    /// An open loop asks for more than the server can do.
+    #[error(
+        "offered load is {offered:.2}: the queue grows without end\n  \
+         the server carries about {capacity_per_s:.0} commands/s of this workload; lower workload.rate, \
+         or set run.allow-overload = true to simulate it for the run's duration"
+    )]
+    Overload {
+        /// Offered load, ≥ 1.
+        offered: f64,
+        /// Commands a second that the main thread can carry.
+        capacity_per_s: f64,
+    },
+    /// The caller stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Everything a run works with.
+pub struct Simulation<'a, P> {
+    pub(super) server: Server,
+    pub(super) groups: Vec<ClientGroup>,
+    pub(super) plans: Vec<GroupPlan>,
+    pub(super) recorder: Recorder,
+    pub(super) noise: HostNoise,
+    pub(super) wakeup: Curve,
+    pub(super) probe: &'a mut P,
+    /// Commands one read takes at most, by group.
+    pub(super) read_cap: Vec<u32>,
+    pub(super) transmission_per_byte: f64,
+    pub(super) horizon: Nanos,
+    pub(super) warmup: Nanos,
+    pub(super) events: Vec<TimedEvent>,
+    pub(super) next_event: usize,
+    pub(super) special_at: Nanos,
+    pub(super) measuring: bool,
+    pub(super) measured_from_at: Nanos,
+    pub(super) busy_before: [Nanos; Cause::COUNT],
+    /// Units of this turn, units left for the next, and what the turn makes of them.
+    pub(super) units: Vec<Unit>,
+    pub(super) backlog: Vec<Unit>,
+    pub(super) parts: Vec<Part>,
+    pub(super) served: Vec<Served>,
+    pub(super) order: Vec<(u32, Unit)>,
+    /// By connection: the last turn that saw it, and its place in an arranged turn.
+    pub(super) last_turn: Vec<u32>,
+    pub(super) place: Vec<u32>,
+    pub(super) turns: u32,
+    /// Commands answered or refused.
+    pub(super) answered: u64,
+    pub(super) errors: Errors,
+    pub(super) rows: Vec<TimelineRow>,
+    pub(super) row_busy: [Nanos; Cause::COUNT],
+    pub(super) row_cycles: u64,
+    pub(super) client_busy: Nanos,
+    pub(super) client_load_at: Nanos,
+}
+
+/// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
+pub fn run(
+    scenario: &Scenario,
+    options: &RunOptions,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
+    run_probed(scenario, options, &mut (), progress)
+}
+
+/// The same, watched by `probe`, which changes nothing.
+pub fn run_probed<P: Probe>(
+    scenario: &Scenario,
+    options: &RunOptions,
+    probe: &mut P,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
+    let mut simulation = Simulation::new(scenario, options, probe);
+    let offered = predict::offered_load(scenario, &simulation.plans);
+    if let Some(load) = offered.filter(|load| load.offered >= 1.0 && !scenario.run.allow_overload) {
+        return Err(SimError::Overload { offered: load.offered, capacity_per_s: load.capacity_per_s });
+    }
+    let mut countdown = PROGRESS_TURNS;
+    while simulation.turn() {
+        countdown -= 1;
+        if countdown == 0 {
+            countdown = PROGRESS_TURNS;
+            let so_far = Progress {
+                simulated: simulation.server.main.now,
+                duration: simulation.horizon,
+                requests: simulation.answered,
+            };
+            if !progress(so_far) {
+                return Err(SimError::Stopped);
+            }
+        }
+    }
+    Ok(simulation.finish(scenario))
+}
+
+impl<'a, P: Probe> Simulation<'a, P> {
+    fn new(scenario: &Scenario, options: &RunOptions, probe: &'a mut P) -> Self {
+        let machine = &scenario.machine;
+        let streams = Streams::new(scenario.run.seed, options.replication);
+        let (server, maps) = Server::new(scenario, &streams);
+        let version = scenario.redis.version;
+        let plans = plans(&scenario.workloads, &server.keyspace, maps, version, machine, &streams);
+        let mut first = 0;
+        let groups: Vec<ClientGroup> = scenario
+            .workloads
+            .iter()
+            .zip(&plans)
+            .enumerate()
+            .map(|(index, (workload, plan))| {
+                let bytes = plan.mean_request_bytes();
+                let group = ClientGroup::new(workload, index as u16, first, machine, bytes, &streams);
+                first += workload.connections;
+                group
+            })
+            .collect();
+        let connections = first as usize;
+        let read = if version.has(7, 0) { GREEDY_READ_BYTES } else { READ_BYTES };
+        let read_cap =
+            plans.iter().map(|plan| ((read as f64 / plan.mean_request_bytes()) as u32).max(1)).collect();
+        let kinds: Vec<GroupKinds> = scenario.workloads.iter().map(kinds).collect();
+        let interval = options.timeline.then_some(scenario.run.interval);
+        let (run, warmup) = (&scenario.run, scenario.run.warmup);
+        let mut simulation = Simulation {
+            server,
+            groups,
+            plans,
+            recorder: Recorder::new(&kinds, connections, warmup, &run.windows, interval),
+            noise: HostNoise::new(&machine.noise, streams.open(StreamId::HostNoise, 0)),
+            wakeup: Curve::new(&machine.cpu.wakeup),
+            probe,
+            read_cap,
+            transmission_per_byte: machine.network.per_kib / KIB as f64,
+            horizon: run.duration,
+            warmup,
+            events: scenario.events.clone(),
+            next_event: 0,
+            special_at: 0,
+            measuring: warmup == 0,
+            measured_from_at: 0,
+            busy_before: [0; Cause::COUNT],
+            units: Vec::with_capacity(1024),
+            backlog: Vec::with_capacity(1024),
+            parts: Vec::with_capacity(1024),
+            served: Vec::with_capacity(1024),
+            order: Vec::new(),
+            last_turn: vec![0; connections],
+            place: vec![0; connections],
+            turns: 0,
+            answered: 0,
+            errors: Errors::default(),
+            rows: Vec::new(),
+            row_busy: [0; Cause::COUNT],
+            row_cycles: 0,
+            client_busy: 0,
+            client_load_at: 0,
+        };
+        simulation.update_special();
+        simulation
+    }
+
+    /// Checks every book and puts the result together.
+    fn finish(mut self, scenario: &Scenario) -> RunResult {
+        let end = self.server.main.now;
+        self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);
+        self.server.note_memory();
+        self.server.check();
+        let (in_flight, in_flight_counted) = self.in_flight();
+        let taken: u64 = self.groups.iter().map(ClientGroup::commands_taken).sum();
+        assert_eq!(taken, self.answered + in_flight, "requests arrived = answered + in flight");
+        let mut busy = self.server.main.busy;
+        busy.iter_mut().zip(&self.busy_before).for_each(|(now, before)| *now -= before);
+        let info = self.info(scenario);
+        let memory = MemoryUse {
+            used_bytes: self.server.used_memory(),
+            rss_bytes_max: self.server.rss_max,
+            cow_bytes_max: self.server.cow_max,
+            rewrite_buffer_bytes_max: self.server.rewrite.buffer_max,
+            bytes_per_key: self.server.keyspace.bytes_per_key(),
+        };
+        let server = self.server;
+        let (events, events_dropped, stalls, blocks) = server.main.blocks.finish();
+        let (scopes, closed_loop_view) = self.recorder.finish();
+        let completed = scopes.first().map_or(0, |all| all.sojourn.count());
+        let errors = self.errors;
+        RunResult {
+            scenario: scenario.name.clone(),
+            version: server.config.version,
+            model: scenario.machine.name.clone(),
+            seed: scenario.run.seed,
+            duration: scenario.run.duration,
+            warmup: scenario.run.warmup,
+            requests: completed + errors.oom + errors.misconf + errors.connection_lost + in_flight_counted,
+            completed,
+            errors,
+            scopes,
+            closed_loop_view,
+            busy,
+            busy_total: busy.iter().sum(),
+            stalls,
+            events,
+            events_dropped,
+            blocks,
+            timeline: self.rows,
+            counters: server.counters,
+            loss: server.loss.finish(end),
+            children: server.children,
+            memory,
+            info,
+        }
+    }
+
+    /// Commands that arrived before the end and were not answered; and how many of them after the warm-up.
+    fn in_flight(&mut self) -> (u64, u64) {
+        let mut units = std::mem::take(&mut self.backlog);
+        for group in &mut self.groups {
+            while group.next_arrival_at() < self.horizon {
+                units.push(group.take());
+            }
+        }
+        let counted = units.iter().filter(|unit| unit.arrived_at >= self.warmup);
+        (units.iter().map(|unit| unit.commands as u64).sum(), counted.map(|unit| unit.commands as u64).sum())
+    }
+
+    /// State at the end under INFO's names.
+    fn info(&self, scenario: &Scenario) -> Vec<(String, InfoValue)> {
+        use InfoValue::{Int, Ratio, Text};
+        let server = &self.server;
+        let seconds = |at: Nanos| at / SECOND;
+        let fork = server.children.last().map_or(0, |child| child.fork / 1000);
+        let status = |ok: bool| Text(if ok { "ok" } else { "err" }.into());
+        let last = |kind: &str| server.children.iter().rev().find(|child| child.kind == kind);
+        let child = |kind: &str| server.child.as_ref().filter(|child| child.kind.name() == kind);
+        let running = |kind: &str| Int(child(kind).is_some() as u64);
+        let elapsed = |kind: &str| match child(kind) {
+            Some(child) => Text(seconds(server.main.now - child.start).to_string()),
+            None => Text("-1".into()),
+        };
+        let took = |kind: &str| match last(kind) {
+            Some(child) => Text(seconds(child.duration).to_string()),
+            None => Text("-1".into()),
+        };
+        let cow = |kind: &str| Int(last(kind).map_or(0, |child| child.cow_bytes));
+        let current_cow = if server.child.is_some() { server.cow.copied_bytes() } else { 0 };
+        let used = server.used_memory();
+        let measured = scenario.run.duration.saturating_sub(scenario.run.warmup).max(1);
+        let rate = (self.answered as f64 / (server.main.now.max(1) as f64 / SECOND as f64)).round();
+        let fields = [
+            ("uptime_in_seconds", Int(seconds(measured))),
+            ("hz", Int(server.hz as u64)),
+            ("configured_hz", Int(server.config.hz as u64)),
+            ("connected_clients", Int(server.clients as u64)),
+            ("used_memory", Int(used)),
+            ("used_memory_rss", Int(server.rss())),
+            ("used_memory_peak", Int(used)),
+            ("mem_fragmentation_ratio", Ratio(server.rss() as f64 / used.max(1) as f64)),
+            ("maxmemory", Int(server.config.maxmemory)),
+            ("loading", Int(0)),
+            ("current_cow_size", Int(current_cow)),
+            ("current_cow_peak", Int(server.cow_max)),
+            ("rdb_changes_since_last_save", Int(server.rdb.dirty)),
+            ("rdb_bgsave_in_progress", running("bgsave")),
+            ("rdb_last_bgsave_status", status(server.rdb.last_ok)),
+            ("rdb_last_bgsave_time_sec", took("bgsave")),
+            ("rdb_current_bgsave_time_sec", elapsed("bgsave")),
+            ("rdb_last_cow_size", cow("bgsave")),
+            ("aof_enabled", Int(server.config.appendonly as u64)),
+            ("aof_rewrite_in_progress", running("aof-rewrite")),
+            ("aof_rewrite_scheduled", Int(server.rewrite.scheduled as u64)),
+            ("aof_last_rewrite_time_sec", took("aof-rewrite")),
+            ("aof_current_rewrite_time_sec", elapsed("aof-rewrite")),
+            ("aof_last_bgrewrite_status", status(server.rewrite.failures == 0)),
+            ("aof_rewrites_consecutive_failures", Int(server.rewrite.failures as u64)),
+            ("aof_last_write_status", status(server.aof.write_ok)),
+            ("aof_last_cow_size", cow("aof-rewrite")),
+            ("aof_current_size", Int(server.aof.current_size)),
+            ("aof_base_size", Int(server.aof.base_size)),
+            ("aof_pending_rewrite", Int(server.rewrite.scheduled as u64)),
+            ("aof_buffer_length", Int(server.aof.buffer)),
+            ("aof_rewrite_buffer_length", Int(server.rewrite_buffer())),
+            ("aof_pending_bio_fsync", Int(server.aof.fsync_in_progress() as u64)),
+            ("instantaneous_ops_per_sec", Int(rate as u64)),
+            ("latest_fork_usec", Int(fork)),
+            ("role", Text("master".into())),
+            ("connected_slaves", Int(0)),
+            ("keys", Int(server.keyspace.keys())),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+    }
+}
+
+fn kinds(workload: &crate::scenario::Workload) -> GroupKinds {
+    let is_read = |effect: Effect| matches!(effect, Effect::None | Effect::Read);
+    let effects = || workload.mix.iter().map(|(command, _)| command.effect());
+    let operation = match &workload.mix[..] {
+        [(only, _)] => only.to_string(),
+        mix => mix.iter().map(|(command, share)| format!("{command} {share}")).collect::<Vec<_>>().join(", "),
+    };
+    GroupKinds {
+        name: workload.name.clone(),
+        operation,
+        reads: effects().any(is_read),
+        writes: effects().any(|effect| !is_read(effect)),
+    }
+}

@@ -1,0 +1,4 @@
+//! Closed forms that results are compared with.
+
+pub mod predict;
+pub mod queueing;
