@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::flags::Format;
 use super::terminal::Terminal;
-use crate::sim::bench::{self, BenchCase};
+use crate::bench::{self, BenchCase};
 use crate::units::format_count;
 
 /// Measure the speed of the engine on this machine
@@ -32,7 +32,7 @@ struct CaseOutput {
 
 /// Runs the subcommand.
 pub fn bench(args: &BenchArgs, terminal: &Terminal) -> Result<(), Failure> {
-    let cases = bench::run(&mut |name| {
+    let cases = bench::run_all(&mut |name| {
         if terminal.progress {
             terminal.note(&format!("measuring {name}"));
         }

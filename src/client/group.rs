@@ -24,6 +24,12 @@ pub struct Unit {
     pub connection: u32,
     /// Group.
     pub group: u16,
+    /// Of the commands, those of the read scope that a turn answered …
+    pub reads: u32,
+    /// … and of the write scope; the others got an error.
+    pub writes: u32,
+    /// Bytes of their replies.
+    pub reply_bytes: u64,
 }
 
 /// Where a group's requests come from.
@@ -146,6 +152,7 @@ impl ClientGroup {
             commands: self.pipeline,
             connection: self.first_connection + connection,
             group: self.index,
+            ..Unit::default()
         };
         self.next_command += self.pipeline as u64;
         self.last_readable_at = readable_at;

@@ -3,7 +3,7 @@
 //! Arrivals are made in batches: the exponential gaps of a batch come from one plain loop, and the n-th arrival
 //! depends on the seed alone, not on the server.
 
-use crate::math::ln;
+use crate::math::{ln, whole};
 use crate::rng::{Stream, Uniform};
 use crate::scenario::Arrivals;
 use crate::units::{NEVER, Nanos, SECOND};
@@ -98,7 +98,7 @@ impl OpenLoop {
         let mut at = self.at;
         for (time, gap) in self.times.iter_mut().zip(work) {
             at += gap * mean;
-            *time = at.round_ties_even() as Nanos;
+            *time = whole(at);
         }
         if at < end {
             self.at = at;
@@ -117,7 +117,7 @@ impl OpenLoop {
                 self.advance(work[index] * size as f64);
             }
             self.burst_left -= 1;
-            self.times[index] = if self.at.is_finite() { self.at.round_ties_even() as Nanos } else { NEVER };
+            self.times[index] = if self.at.is_finite() { whole(self.at) } else { NEVER };
         }
     }
 
@@ -134,7 +134,7 @@ impl OpenLoop {
             let after = self.at + work / rate;
             if after <= end {
                 self.at = after;
-                return if after.is_finite() { after.round_ties_even() as Nanos } else { NEVER };
+                return if after.is_finite() { whole(after) } else { NEVER };
             }
             work -= (end - self.at) * rate;
             self.at = end;

@@ -6,6 +6,7 @@
 
 use super::histogram::Histogram;
 use super::result::{Scope, WindowQuantiles};
+use crate::client::group::Unit;
 use crate::units::Nanos;
 
 /// Recorder of sojourns.
@@ -121,32 +122,23 @@ impl Recorder {
         self.next_tick_at
     }
 
-    /// `reads` and `writes` commands of one client write were answered: it arrived at `arrived_at`, its reply was
-    /// read at `read_at`.
+    /// The commands of `unit` were answered; the client has read the reply at `read_at`.
     #[inline(always)]
-    pub fn answered(
-        &mut self,
-        group: usize,
-        connection: usize,
-        arrived_at: Nanos,
-        read_at: Nanos,
-        reads: u64,
-        writes: u64,
-    ) {
-        if arrived_at < self.measured_from {
+    pub fn answered(&mut self, group: usize, unit: &Unit, read_at: Nanos) {
+        if unit.arrived_at < self.measured_from {
             return;
         }
-        let sojourn = read_at - arrived_at;
-        if writes > 0 {
-            self.cells[2 * group + 1].record_n(sojourn, writes);
+        let sojourn = read_at - unit.arrived_at;
+        if unit.writes > 0 {
+            self.cells[2 * group + 1].record_n(sojourn, unit.writes as u64);
         }
-        if reads > 0 {
-            self.cells[2 * group].record_n(sojourn, reads);
+        if unit.reads > 0 {
+            self.cells[2 * group].record_n(sojourn, unit.reads as u64);
         }
-        let free_at = &mut self.view_free_at[connection];
-        if arrived_at >= *free_at {
+        let free_at = &mut self.view_free_at[unit.connection as usize];
+        if unit.arrived_at >= *free_at {
             *free_at = read_at;
-            self.view.record_n(sojourn, reads + writes);
+            self.view.record_n(sojourn, (unit.reads + unit.writes) as u64);
         }
     }
 
@@ -298,7 +290,7 @@ mod tests {
         for step in 0..640u64 {
             let at = step * SECOND / 10;
             recorder.tick(at, |_, _| ());
-            recorder.answered(0, 0, at, at + 1000 + step, 0, 1);
+            recorder.answered(0, &Unit { arrived_at: at, writes: 1, ..Unit::default() }, at + 1000 + step);
         }
         let (scopes, view) = recorder.finish();
         assert_eq!(scopes.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["all", "write", "g"]);

@@ -6,6 +6,7 @@
 //! The count is an expectation, not drawn: single faults are microseconds, their sum is what matters.
 
 use crate::cost_model::{CostModel, HugeCow};
+use crate::math::whole;
 use crate::units::{KIB, MIB, Nanos};
 
 /// Below this share of protected pages a class counts as all private.
@@ -18,20 +19,25 @@ pub struct Cow {
     page_bytes: u64,
     copy_cost: f64,
     reprotect_cost: f64,
-    child_alive: bool,
+    /// Cost of a fault now.
+    cost: f64,
     /// Some class still has protected pages.
     active: bool,
     /// Faults since the start.
     faults: f64,
-    /// Pages copied since the last fork.
-    copied: f64,
-    /// Fractions of a nanosecond not charged yet.
+    /// Faults before the last fork.
+    faults_at_fork: f64,
+    /// Pages copied for the last child; none while it lives.
+    copied: Option<f64>,
+    /// What was charged too little (or, below zero, too much) by rounding \[ns\].
     carry: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct ClassPages {
     pages: f64,
+    /// 1 / pages.
+    per_page: f64,
     /// Share of its pages that is still protected.
     protected: f64,
 }
@@ -45,10 +51,11 @@ impl Cow {
             page_bytes: if copies_huge { 2 * MIB } else { 4 * KIB },
             copy_cost: if copies_huge { machine.cow.fault_huge } else { machine.cow.fault } as f64,
             reprotect_cost: machine.cow.reprotect as f64,
-            child_alive: false,
+            cost: 0.0,
             active: false,
             faults: 0.0,
-            copied: 0.0,
+            faults_at_fork: 0.0,
+            copied: Some(0.0),
             carry: 0.0,
         }
     }
@@ -58,20 +65,20 @@ impl Cow {
     pub fn fork(&mut self, rss: u64, keys_by_class: impl Iterator<Item = u64>, pages_per_key: f64) {
         let all = (rss / self.page_bytes).max(1) as f64;
         self.classes.clear();
-        self.classes.extend(
-            keys_by_class.map(|keys| ClassPages {
-                pages: (keys as f64 * pages_per_key).clamp(1.0, all),
-                protected: 1.0,
-            }),
-        );
-        self.child_alive = true;
+        self.classes.extend(keys_by_class.map(|keys| {
+            let pages = (keys as f64 * pages_per_key).clamp(1.0, all);
+            ClassPages { pages, per_page: 1.0 / pages, protected: 1.0 }
+        }));
+        self.cost = self.copy_cost;
         self.active = true;
-        self.copied = 0.0;
+        self.faults_at_fork = self.faults;
+        self.copied = None;
     }
 
     /// The child has gone; pages it left protected still cost a fault each.
     pub fn child_gone(&mut self) {
-        self.child_alive = false;
+        self.cost = self.reprotect_cost;
+        self.copied = Some(self.faults - self.faults_at_fork);
     }
 
     /// Whether writes may still meet protected pages.
@@ -85,7 +92,7 @@ impl Cow {
     pub fn touch(&mut self, class: usize, touches: f64) -> Nanos {
         let pages = &mut self.classes[class];
         // One by one each touch leaves a share 1 − 1/P; many at once the same to first order, bounded by zero.
-        let step = touches / pages.pages;
+        let step = touches * pages.per_page;
         let after = if step < 0.01 {
             pages.protected * (1.0 - step + 0.5 * step * step)
         } else {
@@ -94,16 +101,10 @@ impl Cow {
         let faults = (pages.protected - after) * pages.pages;
         pages.protected = after;
         self.faults += faults;
-        let cost = if self.child_alive {
-            self.copied += faults;
-            self.copy_cost
-        } else {
-            self.reprotect_cost
-        };
-        self.carry += faults * cost;
-        let whole = self.carry as Nanos;
-        self.carry -= whole as f64;
-        whole
+        let due = self.carry + faults * self.cost;
+        let charged = whole(due.max(0.0));
+        self.carry = due - charged as f64;
+        charged
     }
 
     /// Forgets classes that are all private; called now and then.
@@ -111,9 +112,10 @@ impl Cow {
         self.active = self.classes.iter().any(|class| class.protected > NEGLIGIBLE);
     }
 
-    /// Bytes copied since the last fork.
+    /// Bytes copied for the last child, so far if it lives.
     pub fn copied_bytes(&self) -> u64 {
-        (self.copied * self.page_bytes as f64) as u64
+        let pages = self.copied.unwrap_or(self.faults - self.faults_at_fork);
+        (pages * self.page_bytes as f64) as u64
     }
 
     /// Faults since the start.

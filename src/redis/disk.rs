@@ -4,6 +4,7 @@
 //! idle or the busy distribution by that share. Left out: the order of single requests inside the device.
 
 use crate::cost_model::Disk as Prices;
+use crate::math::{Factor, whole};
 use crate::rng::{Stream, Uniform};
 use crate::units::{KIB, MILLISECOND, NEVER, Nanos, SECOND};
 
@@ -16,6 +17,10 @@ const FAIR_SHARE: f64 = 0.5;
 #[derive(Clone, Debug)]
 pub struct Disk {
     prices: Prices,
+    /// Copying into the page cache \[ns/byte\].
+    copy: Factor,
+    /// Dirty bytes above which writers are throttled.
+    free_run: u64,
     stream: Stream,
     advanced_at: Nanos,
     /// Bytes others have dirtied beyond what the device took.
@@ -42,6 +47,8 @@ impl Disk {
     pub fn new(prices: &Prices, stream: Stream) -> Self {
         Disk {
             prices: prices.clone(),
+            copy: Factor::new(SECOND as f64 / prices.page_cache_bandwidth),
+            free_run: (prices.dirty_background + prices.dirty_limit) / 2,
             stream,
             advanced_at: 0,
             dirty_others: 0.0,
@@ -120,7 +127,7 @@ impl Disk {
 
     /// Bytes in the page cache that are not on the device.
     pub fn dirty_bytes(&self) -> u64 {
-        self.dirty_aof + self.dirty_others as u64
+        self.dirty_aof + whole(self.dirty_others)
     }
 
     /// Accepts a write(2) of `bytes` to the AOF; returns its own cost and the wait of dirty throttling.
@@ -129,16 +136,14 @@ impl Disk {
     /// writer sleeps so that it goes at its share of the bandwidth, at most 200 ms a call.
     #[inline]
     pub fn write_aof(&mut self, now: Nanos, bytes: u64) -> (Nanos, Nanos) {
-        let copy = bytes as f64 * (SECOND as f64 / self.prices.page_cache_bandwidth);
         self.accepted += bytes;
         self.used += bytes;
         if self.dirty_aof == 0 {
             self.aof_dirty_since = now;
         }
         self.dirty_aof += bytes;
-        let free_run = (self.prices.dirty_background + self.prices.dirty_limit) / 2;
-        let pause = if self.dirty_bytes() > free_run { self.pause(now, bytes) } else { 0 };
-        (self.prices.write + copy as Nanos, pause)
+        let pause = if self.dirty_bytes() > self.free_run { self.pause(now, bytes) } else { 0 };
+        (self.prices.write + self.copy.of(bytes), pause)
     }
 
     #[cold]

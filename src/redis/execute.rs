@@ -9,7 +9,6 @@ use super::keyspace::{ClassMap, Keyspace};
 use super::profile::{Effect, Profile};
 use super::resp::bulk;
 use super::server::Server;
-use crate::client::group::Unit;
 use crate::client::keys::KeySampler;
 use crate::cost_model::CostModel;
 use crate::dist::Dist;
@@ -45,14 +44,8 @@ pub struct Work {
     pub dirty: u64,
     /// Commands, whatever they did.
     pub commands: u64,
-    /// Bytes received.
-    pub input_bytes: u64,
     /// Bytes to send.
     pub reply_bytes: u64,
-    /// Keys that reads found.
-    pub hits: u64,
-    /// Keys that reads missed.
-    pub misses: u64,
     /// Commands refused with OOM.
     pub oom: u64,
     /// Commands refused with MISCONF.
@@ -291,12 +284,12 @@ impl SizeTable {
 }
 
 impl Server {
-    /// Executes the first `commands` commands of `unit`.
+    /// Executes `commands` commands, the first of which is number `first` of its group.
     #[inline]
-    pub fn execute(&mut self, plan: &GroupPlan, unit: &Unit, commands: u32, work: &mut Work) -> Answered {
+    pub fn execute(&mut self, plan: &GroupPlan, first: u64, commands: u32, work: &mut Work) -> Answered {
         match &plan.alike {
             Some(alike) if self.all_alike => self.execute_alike(alike, commands, work),
-            _ => self.execute_each(plan, unit.first, commands, work),
+            _ => self.execute_each(plan, first, commands, work),
         }
     }
 
@@ -305,9 +298,9 @@ impl Server {
         let n = commands as u64;
         work.commands += n;
         work.cpu += n * alike.cpu;
-        work.input_bytes += n * alike.input;
+        self.counters.net_input_bytes += n * alike.input;
         work.reply_bytes += n * alike.reply;
-        work.hits += n * alike.hits;
+        self.counters.keyspace_hits += n * alike.hits;
         work.dirty += n * alike.dirty;
         work.changed += n * alike.changes as u64;
         if self.config.appendonly {
@@ -334,7 +327,7 @@ impl Server {
             };
             let size = plan.size.draw(&mut plan.sizes.of(n));
             work.commands += 1;
-            work.input_bytes +=
+            self.counters.net_input_bytes +=
                 entry.profile.request_fixed + entry.profile.request_values as u64 * bulk(size);
             if self.gated && self.refuse(entry, work) {
                 answered.errors += 1;
@@ -391,8 +384,8 @@ impl Server {
         let by_creation = created > 0;
         work.cpu += plan.cpu(profile, if by_creation { profile.cpu_created } else { profile.cpu }, size);
         if profile.effect == Effect::Read {
-            work.hits += found as u64;
-            work.misses += (profile.keys - found) as u64;
+            self.counters.keyspace_hits += found as u64;
+            self.counters.keyspace_misses += (profile.keys - found) as u64;
         }
         let answers_in_full = match profile.effect {
             Effect::None => true,

@@ -39,6 +39,11 @@ impl Server {
         pace(&self.snapshot(kind), &self.prices.child, &self.config, incremental, &self.disk, stretch)
     }
 
+    /// How long a child of `kind` would work now beside threads that use `competing` cores.
+    pub fn child_span(&self, kind: ChildKind, competing: f64) -> Nanos {
+        self.pace(kind, competing).span
+    }
+
     /// Share of a core that the main thread used so far.
     fn main_load(&self) -> f64 {
         1.0 - self.main.idle as f64 / self.main.now.max(1) as f64

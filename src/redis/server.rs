@@ -18,6 +18,7 @@ use super::rewrite::Rewrite;
 use super::saved_size;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
+use crate::math::Factor;
 use crate::observe::result::{ChildRow, Counters};
 use crate::rng::{Stream, StreamId, Streams, Uniform};
 use crate::scenario::Scenario;
@@ -66,7 +67,7 @@ pub struct Server {
     /// Cores that clients on this machine use now.
     pub client_load: f64,
     /// Extra time a nanosecond of work costs while there are fewer cores than threads.
-    pub stretch: f64,
+    pub stretch: Factor,
     /// Every command of a kind costs the same now, so nothing needs to be drawn.
     pub all_alike: bool,
     /// Something depends on which key a command addresses.
@@ -176,7 +177,7 @@ impl Server {
             clients: scenario.workloads.iter().map(|group| group.connections).sum(),
             changes: if config.appendonly { 0 } else { start.changes_since_save },
             client_load: 0.0,
-            stretch: 0.0,
+            stretch: Factor::default(),
             all_alike: false,
             keys_matter: true,
             gated: false,
@@ -251,7 +252,7 @@ impl Server {
             self.keyspace.is_complete() && !rehashing && !self.gated && !(cow && self.keyspace.classes() > 1);
         let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load;
         let cores = self.prices.machine.cores as f64;
-        self.stretch = ((runnable - cores) / cores).max(0.0);
+        self.stretch = Factor::new(((runnable - cores) / cores).max(0.0));
     }
 
     /// The main hash table has grown by a table of `bytes`.
@@ -288,9 +289,6 @@ impl Server {
                 self.main.charge(Cause::AofRewriteBuffer, work.append);
             }
         }
-        self.counters.keyspace_hits += work.hits;
-        self.counters.keyspace_misses += work.misses;
-        self.counters.net_input_bytes += work.input_bytes;
         self.counters.net_output_bytes += work.reply_bytes;
         self.counters.eventloop_cmd_per_cycle_max =
             self.counters.eventloop_cmd_per_cycle_max.max(work.commands);

@@ -2,9 +2,23 @@
 //!
 //! What people type is read by the other files of this folder; the simulator sees only [`Scenario`].
 
+pub mod builtin;
+pub mod directives;
+pub mod file;
 pub mod info;
+pub mod keys;
+pub mod layers;
+pub mod memory;
 pub mod problem;
+pub mod reader;
 pub mod redis_conf;
+pub mod resolve;
+pub mod schedule;
+pub mod schema;
+pub mod shapes;
+pub mod show;
+pub mod tree;
+pub mod values;
 
 use std::path::PathBuf;
 

@@ -4,9 +4,11 @@
 //! scheduled thing (a gap of the host, an event, a crash sample, a child's phase) is compared with the clock,
 //! once a turn. No request ever enters a calendar.
 
+mod predict;
 mod run;
 mod special;
 mod turn;
 
+pub use predict::{offered_load, predict};
 pub use run::{Progress, RunOptions, SimError, run, run_probed};
 pub use turn::{Probe, Replied};

@@ -1,9 +1,10 @@
 //! One run from a scenario to its result.
 
-use super::turn::{Part, Probe, Served};
+use super::turn::Probe;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
 use crate::curve::Curve;
+use crate::math::Factor;
 use crate::noise::HostNoise;
 use crate::observe::recorder::{GroupKinds, Recorder};
 use crate::observe::result::{Errors, InfoValue, MemoryUse, RunResult, TimelineRow};
@@ -12,7 +13,6 @@ use crate::redis::execute::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::{Scenario, TimedEvent};
-use crate::stats::predict;
 use crate::units::{KIB, Nanos, SECOND};
 
 /// read(2) of one client a turn: `PROTO_IOBUF_LEN`.
@@ -46,11 +46,7 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SimError {
     /// An open loop asks for more than the server can do.
-    #[error(
-        "offered load is {offered:.2}: the queue grows without end\n  \
-         the server carries about {capacity_per_s:.0} commands/s of this workload; lower workload.rate, \
-         or set run.allow-overload = true to simulate it for the run's duration"
-    )]
+    #[error("offered load is {offered:.2}: the queue grows without end")]
     Overload {
         /// Offered load, ≥ 1.
         offered: f64,
@@ -73,7 +69,8 @@ pub struct Simulation<'a, P> {
     pub(super) probe: &'a mut P,
     /// Commands one read takes at most, by group.
     pub(super) read_cap: Vec<u32>,
-    pub(super) transmission_per_byte: f64,
+    /// Transmission \[ns/byte\].
+    pub(super) transmission: Factor,
     pub(super) horizon: Nanos,
     pub(super) warmup: Nanos,
     pub(super) events: Vec<TimedEvent>,
@@ -82,15 +79,14 @@ pub struct Simulation<'a, P> {
     pub(super) measuring: bool,
     pub(super) measured_from_at: Nanos,
     pub(super) busy_before: [Nanos; Cause::COUNT],
-    /// Units of this turn, units left for the next, and what the turn makes of them.
+    /// Units of this turn, and units left for the next.
     pub(super) units: Vec<Unit>,
     pub(super) backlog: Vec<Unit>,
-    pub(super) parts: Vec<Part>,
-    pub(super) served: Vec<Served>,
     pub(super) order: Vec<(u32, Unit)>,
-    /// By connection: the last turn that saw it, and its place in an arranged turn.
+    /// By connection: the last turn that saw it, and its place in an arranged turn; by place: what its read takes.
     pub(super) last_turn: Vec<u32>,
     pub(super) place: Vec<u32>,
+    pub(super) room: Vec<u32>,
     pub(super) turns: u32,
     /// Commands answered or refused.
     pub(super) answered: u64,
@@ -119,7 +115,7 @@ pub fn run_probed<P: Probe>(
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<RunResult, SimError> {
     let mut simulation = Simulation::new(scenario, options, probe);
-    let offered = predict::offered_load(scenario, &simulation.plans);
+    let offered = super::predict::offered_load(scenario, &simulation.plans);
     if let Some(load) = offered.filter(|load| load.offered >= 1.0 && !scenario.run.allow_overload) {
         return Err(SimError::Overload { offered: load.offered, capacity_per_s: load.capacity_per_s });
     }
@@ -177,7 +173,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             wakeup: Curve::new(&machine.cpu.wakeup),
             probe,
             read_cap,
-            transmission_per_byte: machine.network.per_kib / KIB as f64,
+            transmission: Factor::new(machine.network.per_kib / KIB as f64),
             horizon: run.duration,
             warmup,
             events: scenario.events.clone(),
@@ -188,11 +184,10 @@ impl<'a, P: Probe> Simulation<'a, P> {
             busy_before: [0; Cause::COUNT],
             units: Vec::with_capacity(1024),
             backlog: Vec::with_capacity(1024),
-            parts: Vec::with_capacity(1024),
-            served: Vec::with_capacity(1024),
             order: Vec::new(),
             last_turn: vec![0; connections],
             place: vec![0; connections],
+            room: vec![0; connections],
             turns: 0,
             answered: 0,
             errors: Errors::default(),

@@ -133,8 +133,7 @@ impl<P: Probe> Simulation<'_, P> {
 
     /// An `always` server exits when it cannot keep its promise; nobody starts it again.
     pub(super) fn exit(&mut self) -> bool {
-        let parts = std::mem::take(&mut self.parts);
-        self.backlog.extend(parts.iter().map(|part| part.unit()));
+        self.backlog.append(&mut self.units);
         self.crash(false, NEVER);
         false
     }

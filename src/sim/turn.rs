@@ -4,7 +4,7 @@ use super::run::Simulation;
 use crate::cause::Cause;
 use crate::client::group::Unit;
 use crate::redis::aof::Flushed;
-use crate::redis::execute::{Answered, Work};
+use crate::redis::execute::Work;
 use crate::units::{NEVER, Nanos};
 
 /// What a probe may watch. `()` watches nothing and costs nothing.
@@ -42,28 +42,6 @@ pub struct Replied {
     pub sent_at: Nanos,
     /// Reply read by the client.
     pub read_at: Nanos,
-}
-
-/// A client served in a turn: a range of units and what became of them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Served {
-    first: u32,
-    end: u32,
-    reply_bytes: u64,
-}
-
-/// A unit as far as this turn answers it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    unit: Unit,
-    answered: Answered,
-}
-
-impl Part {
-    /// The unit, with the commands that the turn took.
-    pub(super) fn unit(&self) -> Unit {
-        self.unit
-    }
 }
 
 impl<P: Probe> Simulation<'_, P> {
@@ -151,23 +129,26 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline]
     fn read_and_execute(&mut self) -> Work {
         let mut work = Work::default();
-        self.parts.clear();
-        self.served.clear();
-        self.turns += 1;
-        if self.units.len() > 1 && !self.one_each() {
-            self.arrange();
+        let mut clients = self.units.len() as u64;
+        if self.units.len() > 1 || self.units.first().is_some_and(|unit| unit.commands > 1) {
+            self.turns += 1;
+            if !self.one_each() {
+                clients = self.arrange();
+            }
         }
-        let mut next = 0;
-        while next < self.units.len() {
-            next = self.serve(next, &mut work);
+        for unit in &mut self.units {
+            let replied = work.reply_bytes;
+            let plan = &self.plans[unit.group as usize];
+            let answered = self.server.execute(plan, unit.first, unit.commands, &mut work);
+            (unit.reads, unit.writes) = (answered.reads, answered.writes);
+            unit.reply_bytes = work.reply_bytes - replied;
         }
-        let clients = self.served.len() as u64;
         let prices = &self.server.prices.cpu;
         let (turn, read) = (prices.turn, prices.read * clients);
-        let extra = (turn + read + work.cpu + work.cow + work.rehash) as f64 * self.server.stretch;
+        let extra = self.server.stretch.of(turn + read + work.cpu + work.cow + work.rehash);
         self.server.main.charge(Cause::EventLoop, turn);
         self.server.main.charge(Cause::Read, read);
-        self.server.main.charge(Cause::CoreContention, extra as Nanos);
+        self.server.main.charge(Cause::CoreContention, extra);
         if work.commands > 0 {
             self.server.executed(&work);
         }
@@ -186,56 +167,36 @@ impl<P: Probe> Simulation<'_, P> {
         alone
     }
 
-    /// Brings the units of a connection together, connections in order of their first unit.
+    /// Brings the units of a connection together, connections in order of their first unit, and leaves what one
+    /// read does not take for the next turn. Returns the number of connections.
     #[cold]
-    fn arrange(&mut self) {
+    fn arrange(&mut self) -> u64 {
         self.turns += 1;
-        let mut places = 0;
+        let mut connections = 0;
         self.order.clear();
-        for unit in &self.units {
-            let connection = unit.connection as usize;
+        for unit in self.units.drain(..) {
+            let (connection, group) = (unit.connection as usize, unit.group as usize);
             if self.last_turn[connection] != self.turns {
                 self.last_turn[connection] = self.turns;
-                self.place[connection] = places;
-                places += 1;
+                self.place[connection] = connections;
+                self.room[connections as usize] = self.read_cap[group];
+                connections += 1;
             }
-            self.order.push((self.place[connection], *unit));
+            let place = self.place[connection];
+            let room = &mut self.room[place as usize];
+            let taken = unit.commands.min(*room);
+            *room -= taken;
+            if taken < unit.commands {
+                let (first, commands) = (unit.first + taken as u64, unit.commands - taken);
+                self.backlog.push(Unit { first, commands, ..unit });
+            }
+            if taken > 0 {
+                self.order.push((place, Unit { commands: taken, ..unit }));
+            }
         }
         self.order.sort_by_key(|placed| placed.0);
-        self.units.clear();
         self.units.extend(self.order.iter().map(|placed| placed.1));
-    }
-
-    /// Serves the connection whose units begin at `first`; returns where the next one's begin. What one read
-    /// does not take stays for the next turn.
-    #[inline]
-    fn serve(&mut self, first: usize, work: &mut Work) -> usize {
-        let connection = self.units[first].connection;
-        let group = self.units[first].group as usize;
-        let mut room = self.read_cap[group];
-        let start = self.parts.len() as u32;
-        let replies_before = work.reply_bytes;
-        let mut next = first;
-        while next < self.units.len() && self.units[next].connection == connection {
-            let mut unit = self.units[next];
-            let commands = unit.commands.min(room);
-            room -= commands;
-            if commands < unit.commands {
-                let mut rest = unit;
-                rest.first += commands as u64;
-                rest.commands -= commands;
-                self.backlog.push(rest);
-            }
-            if commands > 0 {
-                unit.commands = commands;
-                let answered = self.server.execute(&self.plans[group], &unit, commands, work);
-                self.parts.push(Part { unit, answered });
-            }
-            next += 1;
-        }
-        let reply_bytes = work.reply_bytes - replies_before;
-        self.served.push(Served { first: start, end: self.parts.len() as u32, reply_bytes });
-        next
+        connections as u64
     }
 
     /// Replies in reverse order of execution (`clients_pending_write` is filled at its head), one write a client.
@@ -243,36 +204,31 @@ impl<P: Probe> Simulation<'_, P> {
     fn reply(&mut self, polled_at: Nanos, executed_at: Nanos, work: &Work) {
         let flushed_at = self.server.main.now;
         let write = self.server.prices.cpu.write;
-        for index in (0..self.served.len()).rev() {
-            let served = self.served[index];
-            let more_writes = served.reply_bytes / MAX_WRITE;
-            let base = write * (1 + more_writes);
-            let stretched = (base as f64 * self.server.stretch) as Nanos;
-            self.server.main.charge(Cause::Reply, base);
-            self.server.main.charge(Cause::CoreContention, stretched);
+        let mut end = self.units.len();
+        while end > 0 {
+            let first = self.first_of_connection(end);
+            let units = &self.units[first..end];
+            let (mut commands, mut bytes) = (0, 0);
+            for unit in units {
+                commands += unit.commands;
+                bytes += unit.reply_bytes;
+            }
+            let cost = write * (1 + bytes / MAX_WRITE);
+            self.server.main.charge(Cause::Reply, cost);
+            self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
             let sent_at = self.server.main.now;
-            let parts = &self.parts[served.first as usize..served.end as usize];
-            let commands = parts.iter().map(|part| part.unit.commands).sum();
-            let unit = &parts[0].unit;
-            let group = unit.group as usize;
-            let transmission = (served.reply_bytes as f64 * self.transmission_per_byte) as Nanos;
-            let read_at = self.groups[group].receive(unit.connection, commands, sent_at + transmission);
-            for part in parts {
-                self.recorder.answered(
-                    group,
-                    part.unit.connection as usize,
-                    part.unit.arrived_at,
-                    read_at,
-                    part.answered.reads as u64,
-                    part.answered.writes as u64,
-                );
+            let (group, connection) = (units[0].group as usize, units[0].connection);
+            let out_at = sent_at + self.transmission.of(bytes);
+            let read_at = self.groups[group].receive(connection, commands, out_at);
+            for unit in units {
+                self.recorder.answered(group, unit, read_at);
                 if P::ON {
                     self.probe.replied(&Replied {
-                        group: part.unit.group,
-                        connection: part.unit.connection,
-                        commands: part.unit.commands,
-                        arrived_at: part.unit.arrived_at,
-                        readable_at: part.unit.readable_at,
+                        group: unit.group,
+                        connection,
+                        commands: unit.commands,
+                        arrived_at: unit.arrived_at,
+                        readable_at: unit.readable_at,
                         polled_at,
                         executed_at,
                         flushed_at,
@@ -281,6 +237,7 @@ impl<P: Probe> Simulation<'_, P> {
                     });
                 }
             }
+            end = first;
         }
         self.answered += work.commands;
         self.errors.oom += work.oom;
@@ -289,6 +246,17 @@ impl<P: Probe> Simulation<'_, P> {
             self.server.loss.acknowledge(flushed_at, work.changed);
         }
         self.server.counters.eventloop_cycles += 1;
+    }
+
+    /// Start of the run of units of one connection that ends before `end`.
+    #[inline(always)]
+    fn first_of_connection(&self, end: usize) -> usize {
+        let connection = self.units[end - 1].connection;
+        let mut first = end - 1;
+        while first > 0 && self.units[first - 1].connection == connection {
+            first -= 1;
+        }
+        first
     }
 }
 

@@ -1,4 +1,3 @@
 //! Closed forms that results are compared with.
 
-pub mod predict;
 pub mod queueing;

@@ -1,0 +1,135 @@
+//! How fast the engine is on this machine, beside a hand-written queue as yardstick.
+//!
+//! Machines differ and are noisy, so what counts is the ratio of two speeds measured one after the other in the
+//! same process. The yardstick is the smallest simulation there is: Lindley's recursion of an M/D/1 queue at
+//! utilisation 0.7, with the same random numbers and the same recording of each sojourn.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::math::{ln, whole};
+use crate::observe::histogram::Histogram;
+use crate::rng::{StreamId, Streams, Uniform};
+use crate::scenario::resolve::{Overrides, resolve};
+use crate::scenario::{Scenario, builtin};
+use crate::sim::{RunOptions, run};
+use crate::units::Nanos;
+
+/// Times each case and the yardstick are measured; the fastest of each counts.
+const ROUNDS: usize = 3;
+/// Customers of one measurement of the yardstick.
+const CUSTOMERS: usize = 20_000_000;
+
+/// A measured case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BenchCase {
+    /// Name.
+    pub name: &'static str,
+    /// Simulated commands a second of one core.
+    pub commands_per_s: f64,
+    /// Its inverse.
+    pub ns_per_command: f64,
+    /// Speed over that of the yardstick in the same round.
+    pub ratio_to_lindley: f64,
+}
+
+/// The cases: name, built-in scenario and settings over it.
+const CASES: [(&str, &str, &[&str]); 4] = [
+    ("pipelined", "benchmark", &["run.duration=200s", "run.warmup=0s"]),
+    ("article", "article", &[]),
+    ("closed-loop-50", "closed-loop-50", &["run.duration=300s", "run.warmup=0s"]),
+    (
+        "zipf",
+        "article",
+        &[
+            "dataset.keys=1e9",
+            "dataset.value-size={ dist = \"lognormal\", mean = \"100B\", scv = 1.5 }",
+            "workload.keys={ dist = \"zipf\", s = 0.99 }",
+            "workload.rate=20000/s",
+            "machine.machine.memory=1TiB",
+            "machine.disk.free=4TiB",
+            "run.duration=30min",
+            "run.windows=[\"10s\", \"60s\"]",
+        ],
+    ),
+];
+
+/// The scenario of a case.
+fn scenario(name: &str, settings: &[&str]) -> Scenario {
+    let text = builtin::get(name).expect("cases name built-in scenarios");
+    let overrides = Overrides {
+        set: settings.iter().map(|setting| setting.to_string()).collect(),
+        ..Overrides::default()
+    };
+    resolve(text, name, Path::new("."), &overrides)
+        .unwrap_or_else(|problems| panic!("case {name}:\n{problems}"))
+}
+
+/// Measures every case; `begun` is told the name of each before it starts.
+pub fn run_all(begun: &mut dyn FnMut(&str)) -> Vec<BenchCase> {
+    let cases = CASES.iter().map(|&(name, builtin, settings)| (name, scenario(builtin, settings)));
+    cases
+        .map(|(name, scenario)| {
+            begun(name);
+            measure(name, &scenario)
+        })
+        .collect()
+}
+
+fn measure(name: &'static str, scenario: &Scenario) -> BenchCase {
+    let (mut yardstick, mut fastest): (f64, f64) = (0.0, 0.0);
+    for _ in 0..ROUNDS {
+        yardstick = yardstick.max(lindley_per_s());
+        let start = Instant::now();
+        let result = run(scenario, &RunOptions::default(), &mut |_| true).expect("cases are not overloaded");
+        fastest = fastest.max(result.requests as f64 / start.elapsed().as_secs_f64());
+    }
+    BenchCase {
+        name,
+        commands_per_s: fastest,
+        ns_per_command: 1e9 / fastest,
+        ratio_to_lindley: fastest / yardstick,
+    }
+}
+
+/// Customers a second of the yardstick.
+fn lindley_per_s() -> f64 {
+    let mut histogram = Histogram::new();
+    let start = Instant::now();
+    lindley(CUSTOMERS, &mut histogram);
+    let speed = CUSTOMERS as f64 / start.elapsed().as_secs_f64();
+    assert_eq!(histogram.count(), CUSTOMERS as u64);
+    speed
+}
+
+/// Lindley's recursion for an M/D/1 queue with service 1000 ns at utilisation 0.7.
+fn lindley(customers: usize, histogram: &mut Histogram) {
+    const SERVICE: Nanos = 1000;
+    let mut stream = Streams::new(1, 0).open(StreamId::Arrivals, 0);
+    let mean_gap = SERVICE as f64 / 0.7;
+    let (mut arrival, mut free_at) = (0, 0);
+    for _ in 0..customers {
+        arrival += whole(-ln(stream.unit()) * mean_gap);
+        free_at = free_at.max(arrival) + SERVICE;
+        histogram.record(free_at - arrival);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_yardstick_is_an_md1_queue() {
+        let mut histogram = Histogram::new();
+        lindley(2_000_000, &mut histogram);
+        let wait = crate::stats::queueing::md1_wait(0.7e6, 1e-6).expect("stable");
+        let expected = 1000.0 + wait * 1e9;
+        assert!((histogram.mean() / expected - 1.0).abs() < 0.02, "{} against {expected}", histogram.mean());
+    }
+
+    #[test]
+    fn every_case_resolves() {
+        CASES.iter().for_each(|&(_, name, settings)| drop(scenario(name, settings)));
+    }
+}

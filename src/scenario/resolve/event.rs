@@ -1,0 +1,182 @@
+//! `[[event]]`: things that happen at a time.
+
+use super::super::directives;
+use super::super::file::suggestion;
+use super::super::keys::{ACTIONS, EVENT, Variant};
+use super::super::problem::nearest;
+use super::super::reader::{Fault, Reader, Section};
+use super::super::redis_conf::{Applied, changeable};
+use super::super::tree::{Place, Table};
+use super::super::values::text;
+use super::super::{Action, TimedEvent};
+use crate::redis::config::RedisConfig;
+use crate::units::{Nanos, format_span};
+
+/// An action as read. The configuration a CONFIG SET leads to depends on the ones before it in time.
+enum Draft {
+    Ready(Action),
+    ConfigSet(String),
+}
+
+/// Reads the events, in order of time.
+pub fn read(tree: &Table, config: &RedisConfig, duration: Nanos, reader: &mut Reader) -> Vec<TimedEvent> {
+    let mut drafts: Vec<(Nanos, Place, Draft)> = Vec::new();
+    for section in Section::repeated(&EVENT, tree) {
+        let at = reader.whole(&section, "at");
+        if !at.given {
+            reader.problem(&section.place, "event.at is missing", "add at = \"30m\"");
+        }
+        let at_value = at.value.unwrap_or(0);
+        if at_value >= duration {
+            let read = format!(
+                "event.at: {} is not before the end of the run ({})",
+                format_span(at_value),
+                format_span(duration)
+            );
+            reader.problem(&at.place, read, "lower event.at or raise run.duration");
+        }
+        if let Some((place, draft)) = read_action(&section, at_value, reader) {
+            drafts.push((at_value, place, draft));
+        }
+    }
+    drafts.sort_by_key(|draft| draft.0);
+    let mut current = config.clone();
+    let ready = |(at, place, draft): (Nanos, Place, Draft)| {
+        let action = match draft {
+            Draft::Ready(action) => action,
+            Draft::ConfigSet(text) => config_set(text, &mut current, &place, reader)?,
+        };
+        Some(TimedEvent { at, action })
+    };
+    drafts.into_iter().filter_map(ready).collect()
+}
+
+fn read_action(section: &Section<'_>, at: Nanos, reader: &mut Reader) -> Option<(Place, Draft)> {
+    let action = reader.read(section, "do", |node| {
+        let typed = text(node)?;
+        Ok((variant(&typed)?, typed))
+    });
+    if !action.given {
+        reader.problem(&section.place, "event.do is missing", "add do = \"BGREWRITEAOF\"");
+    }
+    let (variant, typed) = action.value?;
+    refuse_other_keys(section, variant, reader);
+    let draft = match variant.name {
+        "BGSAVE" => Draft::Ready(Action::Bgsave),
+        "SAVE" => Draft::Ready(Action::Save),
+        "BGREWRITEAOF" => Draft::Ready(Action::Bgrewriteaof),
+        "CONFIG SET" => Draft::ConfigSet(typed.split_whitespace().skip(2).collect::<Vec<_>>().join(" ")),
+        "foreign-writer" => Draft::Ready(foreign_writer(section, at, reader)?),
+        "freeze" => Draft::Ready(Action::Freeze { span: needed(section, "for", reader)? }),
+        "disk-full" => {
+            Draft::Ready(Action::DiskFull { until: at.saturating_add(needed(section, "for", reader)?) })
+        }
+        "fsync-fails" => {
+            Draft::Ready(Action::FsyncFails { until: at.saturating_add(needed(section, "for", reader)?) })
+        }
+        _ => {
+            let machine = reader.choice(section, "kind").value? == "machine";
+            Draft::Ready(Action::Crash { machine, restart: needed(section, "restart", reader)? })
+        }
+    };
+    Some((action.place, draft))
+}
+
+/// The action of that name; Redis's commands in any case, as Redis takes them.
+fn variant(typed: &str) -> Result<&'static Variant, Fault> {
+    let words: Vec<&str> = typed.split_whitespace().collect();
+    if let [config, set, rest @ ..] = &words[..]
+        && config.eq_ignore_ascii_case("config")
+        && set.eq_ignore_ascii_case("set")
+    {
+        let missing = || Fault::new(format!("{typed:?} names no setting"), "write CONFIG SET name value");
+        return if rest.is_empty() { Err(missing()) } else { named("CONFIG SET").ok_or_else(missing) };
+    }
+    let known = ACTIONS.iter().filter(|action| action.name != "CONFIG SET");
+    let found = known.clone().find(|action| action.name.eq_ignore_ascii_case(typed.trim()));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = known.map(|action| action.name).collect();
+        let list = format!("expected one of: {}, CONFIG SET name value", names.join(", "));
+        let mut fault = Fault::new(format!("unknown action {typed:?}"), list);
+        if let Some(name) = nearest(typed, names) {
+            fault.remedies.insert(0, format!("did you mean {name:?}?"));
+        }
+        fault
+    })
+}
+
+fn named(name: &str) -> Option<&'static Variant> {
+    ACTIONS.iter().find(|action| action.name.eq_ignore_ascii_case(name))
+}
+
+fn refuse_other_keys(section: &Section<'_>, variant: &Variant, reader: &mut Reader) {
+    for entry in &section.table.entries {
+        let key = entry.key.as_str();
+        let is_known = EVENT.key(key).is_some();
+        if is_known && !matches!(key, "at" | "do") && !variant.keys.contains(&key) {
+            let remedy = match variant.keys {
+                [] => format!("take {key} out"),
+                keys => format!("{} takes: {}", variant.name, keys.join(", ")),
+            };
+            reader.problem(&entry.place, format!("event.{key}: {} has no {key}", variant.name), remedy);
+        }
+    }
+}
+
+fn needed(section: &Section<'_>, key: &str, reader: &mut Reader) -> Option<Nanos> {
+    let got = reader.whole(section, key);
+    if !got.given {
+        reader.problem(&section.place, format!("event.{key} is missing"), format!("add {key} = \"5s\""));
+    }
+    got.value
+}
+
+fn foreign_writer(section: &Section<'_>, at: Nanos, reader: &mut Reader) -> Option<Action> {
+    let rate = reader.real(section, "rate");
+    if !rate.given {
+        reader.problem(&section.place, "event.rate is missing", "add rate = \"200MiB/s\"");
+    }
+    let until = match (section.has("until"), section.has("for")) {
+        (true, false) => {
+            let until = reader.whole(section, "until");
+            if until.value.is_some_and(|until| until <= at) {
+                reader.problem(&until.place, "event.until is not after event.at", "raise event.until");
+            }
+            until.value
+        }
+        (false, true) => reader.whole(section, "for").value.map(|span| at.saturating_add(span)),
+        (both, _) => {
+            let read = if both { "event: until and for are both given" } else { "event.until is missing" };
+            reader.problem(&section.place, read, "give one of until and for");
+            None
+        }
+    };
+    Some(Action::ForeignWriter { bytes_per_second: rate.value?, until: until? })
+}
+
+fn config_set(text: String, current: &mut RedisConfig, place: &Place, reader: &mut Reader) -> Option<Action> {
+    let (name, value) = text.split_once(' ').unwrap_or((&text, ""));
+    let name = name.to_ascii_lowercase();
+    let value = value.trim_matches(['"', '\'']);
+    let before = current.clone();
+    let (read, remedy) = match directives::set(current, &name, value) {
+        Applied::Used if !changeable(&name) => {
+            *current = before;
+            (format!("a running server does not change {name}"), "set it under [redis]".to_owned())
+        }
+        Applied::Used => {
+            return Some(Action::ConfigSet { text, config: Box::new(current.clone()) });
+        }
+        Applied::Wrong(expected) => (format!("wrong value {value:?} of {name}"), expected),
+        Applied::NotModelled(what) => (format!("{name}: {what}"), "take the event out".to_owned()),
+        Applied::Irrelevant => {
+            (format!("{name} does not matter to the write path"), "take the event out".to_owned())
+        }
+        Applied::Unknown => {
+            let known = directives::of(current);
+            (format!("unknown directive {name:?}"), suggestion(&name, known.iter().map(|d| d.0)))
+        }
+    };
+    reader.problem(place, format!("event.do: CONFIG SET: {read}"), remedy);
+    None
+}

@@ -1,0 +1,78 @@
+//! `[machine]`: the model of the machine, and single prices laid over it.
+
+use std::path::Path;
+
+use super::super::keys::MACHINE;
+use super::super::reader::{Fault, Reader, Section};
+use super::super::tree::{Node, Table, Value};
+use super::super::{Origin, problem::Problem};
+use crate::cost_model::CostModel;
+use crate::models;
+
+/// Reads the table; none when the model could not be loaded.
+pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostModel> {
+    let section = Section::single(&MACHINE, tree);
+    let name = reader.text(&section, "model");
+    let typed = name.value?;
+    // A path in the file counts from the file's folder, one in a flag from where the user stands.
+    let is_path = typed.ends_with(".toml") || typed.contains('/');
+    let of_file = matches!(name.place.origin, Origin::Scenario(..));
+    let path = if is_path && of_file { base_dir.join(&typed).to_string_lossy().into_owned() } else { typed };
+    match models::load(&path) {
+        Ok((mut model, _)) => {
+            lay_prices(&section, &mut model, reader);
+            Some(model)
+        }
+        Err(problems) => {
+            for problem in problems.0 {
+                // Without a position of its own, the complaint is about the name.
+                reader.problems.push(if problem.line > 0 {
+                    problem
+                } else {
+                    let Problem { read, remedies, .. } = problem;
+                    name.place.problem(&reader.file, format!("machine.model: {path:?}: {read}"), remedies)
+                });
+            }
+            None
+        }
+    }
+}
+
+fn lay_prices(section: &Section<'_>, model: &mut CostModel, reader: &mut Reader) {
+    let mut prices = Vec::new();
+    for entry in section.table.entries.iter().filter(|entry| entry.key != "model") {
+        flatten(&entry.key, &entry.node, &mut prices);
+    }
+    for (dotted, node) in prices {
+        let outcome = match node.plain() {
+            Some(text) => models::override_price(model, &dotted, &text),
+            None => Err(format!("{} is no price; write a number with its unit", node.literal())),
+        };
+        match outcome {
+            Ok(()) => reader.record(section, &dotted, node.literal(), node.place.origin.clone()),
+            Err(message) => {
+                let prefix = format!("{dotted}: ");
+                let fault = Fault::from_message(message.strip_prefix(&prefix).unwrap_or(&message));
+                let read = format!("machine.{dotted}: {}", fault.read);
+                let problem = node.place.problem(&reader.file, read, fault.remedies);
+                reader.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// `fork.per-gib = …` is a table to TOML; a flag has the dotted name. The later one replaces the earlier one.
+fn flatten(name: &str, node: &Node, prices: &mut Vec<(String, Node)>) {
+    match &node.value {
+        Value::Table(table) => {
+            table
+                .entries
+                .iter()
+                .for_each(|entry| flatten(&format!("{name}.{}", entry.key), &entry.node, prices));
+        }
+        _ => {
+            prices.retain(|(earlier, _)| earlier != name);
+            prices.push((name.to_owned(), node.clone()));
+        }
+    }
+}

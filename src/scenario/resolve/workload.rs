@@ -1,0 +1,200 @@
+//! `[[workload]]`: groups of clients.
+
+use std::path::Path;
+
+use super::super::keys::{REDIS, WORKLOAD};
+use super::super::layers::group_name;
+use super::super::reader::{Fault, Reader, Section};
+use super::super::schedule::{schedule, schedule_csv};
+use super::super::shapes::{Quantity, command, dist, mix, popularity};
+use super::super::tree::{Node, Place, Table, quote};
+use super::super::values::text;
+use super::super::{Arrivals, Dataset, KeyPopularity, Origin, Source, Workload};
+use super::redis::Redis;
+use crate::dist::Dist;
+use crate::redis::command::Command;
+use crate::units::Nanos;
+
+/// Keys of an open loop only.
+const OPEN_KEYS: &[&str] = &["rate", "schedule", "schedule-csv", "arrivals", "burst-size"];
+
+/// Reads the groups.
+pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reader) -> Vec<Workload> {
+    let sections = Section::repeated(&WORKLOAD, tree);
+    // A `workload` that is no array of tables was reported for its shape.
+    if sections.is_empty() && tree.get(WORKLOAD.name).is_none() {
+        let place = Place::default_value();
+        reader.problem(&place, "the scenario has no [[workload]]", "add [[workload]] with rate = \"5000/s\"");
+    }
+    let mut groups: Vec<Workload> = Vec::new();
+    for (index, section) in sections.into_iter().enumerate() {
+        let group = read_group(section, index, dataset, base_dir, reader, &groups);
+        groups.push(group);
+    }
+    groups
+}
+
+fn read_group(
+    mut section: Section<'_>,
+    index: usize,
+    dataset: &Dataset,
+    base_dir: &Path,
+    reader: &mut Reader,
+    earlier: &[Workload],
+) -> Workload {
+    let name = group_name(WORKLOAD.name, section.table, index);
+    section.prefix = format!("workload.{name}");
+    read_name(&section, &name, earlier, reader);
+    let is_open = reader.choice(&section, "loop").value.is_none_or(|text| text == "open");
+    let source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
+    let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
+    let (connections, pipeline) = (count("connections"), count("pipeline"));
+    let mix = read_mix(&section, reader);
+    let keys = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
+    let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
+    let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
+    Workload {
+        name,
+        source,
+        connections,
+        pipeline,
+        mix,
+        keys: keys.value.unwrap_or(KeyPopularity::Uniform),
+        key_size,
+        value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
+    }
+}
+
+/// The name is part of dotted names and of columns.
+fn read_name(section: &Section<'_>, name: &str, earlier: &[Workload], reader: &mut Reader) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let got = reader.read(section, "name", |node| {
+        let name = text(node)?;
+        if name.is_empty() || !name.chars().all(plain) || WORKLOAD.key(&name).is_some() {
+            let remedy = "use letters, digits, - and _, and no name of a key";
+            return Err(Fault::new(format!("{name:?} cannot be a name"), remedy));
+        }
+        Ok(name)
+    });
+    if !got.given {
+        reader.record(section, "name", quote(name), Origin::Default);
+    }
+    if earlier.iter().any(|group| group.name == name) {
+        reader.problem(
+            &got.place,
+            format!("workload.name: {name:?} is taken"),
+            "give every group a name of its own",
+        );
+    }
+}
+
+fn open(section: &Section<'_>, base_dir: &Path, reader: &mut Reader) -> Source {
+    refuse(section, &["think"], "of a closed loop", "set loop = \"closed\", or take it out", reader);
+    let schedule = read_schedule(section, base_dir, reader);
+    let arrivals = match reader.choice(section, "arrivals").value.as_deref() {
+        Some("uniform") => Arrivals::Uniform,
+        Some("bursts") => {
+            let size = reader.whole(section, "burst-size");
+            if !size.given {
+                let place = section.place_of("arrivals");
+                let remedy = "add burst-size = 100, the client writes in a burst";
+                reader.problem(&place, "workload.burst-size is missing", remedy);
+            }
+            Arrivals::Bursts { size: size.value.unwrap_or(1) as u32 }
+        }
+        _ => {
+            refuse(section, &["burst-size"], "of arrivals in bursts", "set arrivals = \"bursts\"", reader);
+            Arrivals::Poisson
+        }
+    };
+    Source::Open { schedule, arrivals }
+}
+
+fn closed(section: &Section<'_>, reader: &mut Reader) -> Source {
+    let remedy = "set loop = \"open\", or take it out: a closed loop sends when replies have come";
+    refuse(section, OPEN_KEYS, "of an open loop", remedy, reader);
+    let think = reader.read(section, "think", |node| dist(node, Quantity::Span));
+    Source::Closed { think: think.value.unwrap_or(Dist::Fixed(0.0)) }
+}
+
+/// Reports keys that do not belong to this kind of group: taken silently, they would mislead.
+fn refuse(section: &Section<'_>, keys: &[&str], whose: &str, remedy: &str, reader: &mut Reader) {
+    for key in keys.iter().filter(|key| section.has(key)) {
+        reader.problem(&section.place_of(key), format!("workload.{key} is {whose}"), remedy);
+    }
+}
+
+fn read_schedule(section: &Section<'_>, base_dir: &Path, reader: &mut Reader) -> Vec<(Nanos, f64)> {
+    let ways = ["rate", "schedule", "schedule-csv"];
+    let given: Vec<&str> = ways.into_iter().filter(|key| section.has(key)).collect();
+    if given.len() > 1 {
+        let read = format!("workload: {} are given together", given.join(" and "));
+        reader.problem(&section.place_of(given[1]), read, "keep one of them");
+    }
+    let steps = match given.first() {
+        Some(&"rate") => reader.real(section, "rate").value.map(|rate| vec![(0, rate)]),
+        Some(&"schedule") => reader.read(section, "schedule", schedule).value,
+        Some(_) => {
+            let before = reader.settings.len();
+            let steps =
+                reader.read(section, "schedule-csv", |node| schedule_csv(&base_dir.join(text(node)?)));
+            reader.settings.truncate(before);
+            // The steps themselves are the setting: a resolved scenario stands without the file.
+            if let Some(steps) = &steps.value {
+                let step = |(from, rate): &(Nanos, f64)| format!("[\"{from}ns\", \"{rate}/s\"]");
+                let literal = steps.iter().map(step).collect::<Vec<_>>().join(", ");
+                reader.record(section, "schedule", format!("[{literal}]"), steps_origin(section));
+            }
+            steps.value
+        }
+        None => {
+            let remedy = "add rate = \"5000/s\", or schedule, or schedule-csv";
+            reader.problem(&section.place, "workload.rate is missing: an open loop needs one", remedy);
+            None
+        }
+    };
+    steps.unwrap_or_else(|| vec![(0, 1.0)])
+}
+
+fn steps_origin(section: &Section<'_>) -> Origin {
+    section.place_of("schedule-csv").origin
+}
+
+fn read_mix(section: &Section<'_>, reader: &mut Reader) -> Vec<(Command, f64)> {
+    if section.has("mix") {
+        if section.has("operation") {
+            let read = "workload: operation and mix are both given";
+            reader.problem(&section.place_of("mix"), read, "keep one of them");
+        }
+        return reader.read(section, "mix", mix).value.unwrap_or_default();
+    }
+    let one = reader.read(section, "operation", |node| command(&text(node)?));
+    one.value.map(|command| vec![(command, 1.0)]).unwrap_or_default()
+}
+
+fn fitting_keys(node: &Node, keys: u64) -> Result<KeyPopularity, Fault> {
+    let popularity = popularity(node)?;
+    match popularity {
+        KeyPopularity::Hot { keys: hot, .. } if hot > keys => Err(Fault::new(
+            format!("{hot} hot keys, but the dataset has {keys}"),
+            "lower the hot keys or raise dataset.keys",
+        )),
+        _ => Ok(popularity),
+    }
+}
+
+/// The server must have room for all connections.
+pub fn check_clients(tree: &Table, groups: &[Workload], redis: &Redis, reader: &mut Reader) {
+    let connections: u64 = groups.iter().map(|group| u64::from(group.connections)).sum();
+    let maxclients = redis.config.maxclients;
+    if connections > maxclients.into() {
+        let place = Section::repeated(&WORKLOAD, tree)
+            .iter()
+            .find(|section| section.has("connections"))
+            .map(|section| section.place_of("connections"));
+        let read =
+            format!("workload.connections: {connections} in all, but redis.maxclients is {maxclients}");
+        let place = place.unwrap_or_else(|| Section::single(&REDIS, tree).place_of("maxclients"));
+        reader.problem(&place, read, "lower workload.connections or raise redis.maxclients");
+    }
+}
