@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use crate::dist::Dist;
+use crate::dist::{Dist, Sampler};
 use crate::rng::Stream;
 use crate::units::{NEVER, Nanos};
 
 /// A closed-loop source of client writes.
 #[derive(Clone, Debug)]
 pub struct ClosedLoop {
-    think: Dist,
+    think: Sampler,
     stream: Stream,
     queue: Queue,
     /// Commands of each connection that wait for their reply.
@@ -36,7 +36,7 @@ impl ClosedLoop {
         } else {
             Queue::Heap(first.map(Reverse).collect())
         };
-        ClosedLoop { think, stream, queue, outstanding: vec![0; connections as usize] }
+        ClosedLoop { think: Sampler::new(&think), stream, queue, outstanding: vec![0; connections as usize] }
     }
 
     /// Time of the next send; [`NEVER`] when all connections wait.
@@ -66,11 +66,7 @@ impl ClosedLoop {
         let left = &mut self.outstanding[connection as usize];
         *left -= commands;
         if *left == 0 {
-            let think = match &self.think {
-                Dist::Fixed(span) => *span,
-                dist => dist.sample(&mut self.stream),
-            };
-            let at = client_ready_at + think.round() as Nanos;
+            let at = client_ready_at + self.think.sample(&mut self.stream);
             match &mut self.queue {
                 Queue::Fifo(queue) => queue.push_back((at, connection)),
                 Queue::Heap(heap) => heap.push(Reverse((at, connection))),

@@ -4,7 +4,7 @@ use super::closed::ClosedLoop;
 use super::open::OpenLoop;
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
-use crate::dist::Dist;
+use crate::dist::Sampler;
 use crate::rng::{Stream, StreamId, Streams};
 use crate::scenario::{Source, Workload};
 use crate::units::{KIB, Nanos};
@@ -58,9 +58,10 @@ pub struct ClientGroup {
     /// Bytes of a client write, for its transmission \[ns\].
     transmission: Nanos,
     one_way: Nanos,
-    jitter: Dist,
+    jitter: Sampler,
     jitter_stream: Stream,
-    last_readable_at: Nanos,
+    /// When the next client write can be read.
+    next_readable_at: Nanos,
     threads: Vec<Thread>,
     thread_of: Vec<u16>,
     wakeup: Curve,
@@ -100,7 +101,7 @@ impl ClientGroup {
             }
         };
         let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
-        ClientGroup {
+        let mut group = ClientGroup {
             index,
             origin,
             pipeline: workload.pipeline,
@@ -108,16 +109,18 @@ impl ClientGroup {
             next_command: 0,
             transmission: (kib * machine.network.per_kib).round() as Nanos,
             one_way: machine.network.one_way,
-            jitter: machine.network.jitter.clone(),
+            jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: streams.open(StreamId::Network, index as u64),
-            last_readable_at: 0,
+            next_readable_at: 0,
             threads: vec![Thread::default(); threads as usize],
             thread_of: (0..connections).map(|c| (c % threads) as u16).collect(),
             wakeup: Curve::new(&machine.client.wakeup),
             per_reply: machine.client.per_reply,
             per_command: machine.client.per_command,
             client_busy: 0,
-        }
+        };
+        group.look_ahead();
+        group
     }
 
     /// Intended time of the next client write.
@@ -132,15 +135,21 @@ impl ClientGroup {
     /// When the next client write can be read.
     #[inline(always)]
     pub fn next_readable_at(&self) -> Nanos {
-        // A connection's bytes, and those of one link, do not overtake one another.
-        self.next_arrival_at().saturating_add(self.one_way + self.transmission).max(self.last_readable_at)
+        self.next_readable_at
+    }
+
+    /// The next client write may be another one now. Bytes of one link do not overtake one another, so what is
+    /// readable next is readable after what was before.
+    #[inline(always)]
+    fn look_ahead(&mut self) {
+        self.next_readable_at = self.next_arrival_at().saturating_add(self.one_way + self.transmission);
     }
 
     /// Takes the next client write.
     #[inline(always)]
     pub fn take(&mut self) -> Unit {
         let arrived_at = self.next_arrival_at();
-        let readable_at = self.next_readable_at();
+        let readable_at = self.next_readable_at;
         let connection = match &mut self.origin {
             Origin::Open(open) => open.take(),
             Origin::Closed(closed) => closed.take(self.pipeline),
@@ -155,7 +164,7 @@ impl ClientGroup {
             ..Unit::default()
         };
         self.next_command += self.pipeline as u64;
-        self.last_readable_at = readable_at;
+        self.look_ahead();
         unit
     }
 
@@ -169,11 +178,7 @@ impl ClientGroup {
     #[inline(always)]
     pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
         let connection = connection - self.first_connection;
-        let jitter = match &self.jitter {
-            Dist::Fixed(span) => *span as Nanos,
-            dist => dist.sample(&mut self.jitter_stream) as Nanos,
-        };
-        let here_at = sent_at + self.one_way + jitter;
+        let here_at = sent_at + self.one_way + self.jitter.sample(&mut self.jitter_stream);
         let thread = &mut self.threads[self.thread_of[connection as usize] as usize];
         let read_at = if here_at > thread.free_at {
             here_at + self.wakeup.at(here_at - thread.free_at)
@@ -185,6 +190,7 @@ impl ClientGroup {
         self.client_busy += work;
         if let Origin::Closed(closed) = &mut self.origin {
             closed.replied(connection, commands, read_at + work);
+            self.look_ahead();
         }
         read_at
     }

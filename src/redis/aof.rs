@@ -61,6 +61,8 @@ pub struct Aof {
     phase: Nanos,
     /// Cached clock.
     clock: Nanos,
+    /// Until this time of the cached clock a flush is one write(2) and nothing else.
+    quiet_until: Nanos,
     fsync_due_at: Nanos,
     force_at: Nanos,
     /// End of the running fsync; [`NEVER`] when none runs.
@@ -96,6 +98,7 @@ impl Aof {
             always_retries: version.has(7, 0),
             phase: phase % SECOND,
             clock: 0,
+            quiet_until: 0,
             fsync_due_at: 0,
             force_at: NEVER,
             fsync_done_at: NEVER,
@@ -168,9 +171,36 @@ impl Aof {
         self.fsync_done_at = NEVER;
     }
 
+    /// The common case of [`Aof::flush`]: bytes to write, no fsync that runs or is due. False when it is not that
+    /// case, and nothing was done.
+    #[inline(always)]
+    pub fn flush_quietly(&mut self, cx: &mut FlushContext) -> bool {
+        let quiet = self.clock < self.quiet_until && self.buffer > 0 && !cx.disk.is_full(cx.main.now);
+        if quiet {
+            self.write(false, cx);
+        }
+        quiet
+    }
+
     /// `flushAppendOnlyFile(force)`; numbers in comments are its steps.
-    #[inline]
     pub fn flush(
+        &mut self,
+        force: bool,
+        child_alive: bool,
+        config: &RedisConfig,
+        cx: &mut FlushContext,
+    ) -> Flushed {
+        let flushed = self.flush_by_steps(force, child_alive, config, cx);
+        let calm = self.write_ok && self.fsync_done_at == NEVER && self.close_done_at == NEVER;
+        self.quiet_until = match config.appendfsync {
+            AppendFsync::No if calm => NEVER,
+            AppendFsync::Everysec if calm => self.fsync_due_at,
+            _ => 0,
+        };
+        flushed
+    }
+
+    fn flush_by_steps(
         &mut self,
         force: bool,
         child_alive: bool,
@@ -218,7 +248,7 @@ impl Aof {
     }
 
     /// Steps 4 and 5: one write(2) of the whole buffer.
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, in_progress: bool, cx: &mut FlushContext) {
         if in_progress && self.fsync_of_current_file && cx.disk.prices().write_waits_for_fdatasync {
             let wait = self.fsync_done_at.saturating_sub(cx.main.now);
@@ -285,6 +315,7 @@ impl Aof {
         let span = cx.disk.fdatasync(start, cx.disk.flushable());
         cx.disk.flush_aof();
         self.fsync_done_at = start + span;
+        self.quiet_until = 0;
         self.fsync_of_current_file = true;
         self.unsynced = false;
         cx.counters.aof_fsyncs += 1;
@@ -308,6 +339,7 @@ impl Aof {
         }
         cx.loss.cover(self.last_write);
         self.close_done_at = end;
+        self.quiet_until = 0;
         self.unsynced = false;
         self.fsync_of_current_file = false;
     }
@@ -331,6 +363,11 @@ impl Aof {
         self.lost += std::mem::take(&mut self.buffer);
         (self.fsync_done_at, self.close_done_at, self.force_at) = (NEVER, NEVER, NEVER);
         (self.write_ok, self.fsync_ok, self.unsynced) = (true, true, false);
+    }
+
+    /// The policy may be another one: the next flush goes through all steps.
+    pub fn disquiet(&mut self) {
+        self.quiet_until = 0;
     }
 
     /// Whether writes get MISCONF because of the AOF.

@@ -11,7 +11,7 @@ use super::resp::bulk;
 use super::server::Server;
 use crate::client::keys::KeySampler;
 use crate::cost_model::CostModel;
-use crate::dist::Dist;
+use crate::dist::Sampler;
 use crate::rng::{Numbered, StreamId, Streams, Uniform};
 use crate::scenario::Workload;
 use crate::units::{KIB, Nanos};
@@ -20,8 +20,6 @@ use crate::units::{KIB, Nanos};
 const ERROR_REPLY: u64 = 100;
 /// Bytes of a collection's element beyond its own, in a listpack (length, back-length, header share).
 const ELEMENT_OVERHEAD: f64 = 8.0;
-/// Steps of the table of value sizes.
-const SIZE_STEPS: usize = 4096;
 
 /// What the commands executed in a turn add up to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,7 +96,7 @@ pub struct GroupPlan {
     sizes: Numbered,
     keys: Numbered,
     presence: Numbered,
-    size: SizeTable,
+    size: Sampler,
     sampler: KeySampler,
     classes: ClassMap,
     per_byte: f64,
@@ -138,7 +136,7 @@ impl GroupPlan {
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
             presence: Numbered::new(streams, StreamId::Keyspace, index),
-            size: SizeTable::new(&workload.value_size),
+            size: Sampler::new(&workload.value_size),
             sampler: KeySampler::new(workload.keys, keyspace_keys),
             classes,
             per_byte: machine.cpu.per_kib / KIB as f64,
@@ -162,7 +160,7 @@ impl GroupPlan {
     /// Mean main-thread time of a command without its AOF append \[ns\].
     pub fn mean_cpu(&self) -> f64 {
         self.mean(|entry, _| {
-            entry.profile.cpu as f64 + entry.profile.values as f64 * self.size.mean * self.per_byte
+            entry.profile.cpu as f64 + entry.profile.values as f64 * self.size.mean() * self.per_byte
         })
     }
 
@@ -191,7 +189,7 @@ impl GroupPlan {
     }
 
     fn mean(&self, of: impl Fn(&Entry, f64) -> f64) -> f64 {
-        let value = bulk(self.size.mean.round() as u64) as f64;
+        let value = bulk(self.size.mean().round() as u64) as f64;
         let mut before = 0.0;
         self.entries
             .iter()
@@ -203,7 +201,7 @@ impl GroupPlan {
 
     /// The one command, if every run of it is the same while all keys exist.
     fn make_alike(&self) -> Option<Alike> {
-        let ([entry], Some(size)) = (&self.entries[..], self.size.fixed) else { return None };
+        let ([entry], Some(size)) = (&self.entries[..], self.size.fixed()) else { return None };
         let profile = &entry.profile;
         if profile.effect == Effect::Delete || profile.adds_elements > 0 {
             return None;
@@ -243,43 +241,6 @@ impl GroupPlan {
         } else {
             self.pages_per_update
         }
-    }
-}
-
-/// Value sizes by quantile: one look-up a draw, exact in the tails.
-#[derive(Clone, Debug)]
-struct SizeTable {
-    fixed: Option<u64>,
-    mean: f64,
-    dist: Dist,
-    steps: Vec<f32>,
-}
-
-impl SizeTable {
-    fn new(dist: &Dist) -> Self {
-        let step = |i: usize| dist.quantile((i as f64 / SIZE_STEPS as f64).clamp(1e-9, 1.0 - 1e-9)) as f32;
-        let interpolates = !matches!(dist, Dist::Fixed(_) | Dist::Empirical(_));
-        SizeTable {
-            fixed: dist.fixed().map(|size| size.round() as u64),
-            mean: dist.mean(),
-            dist: dist.clone(),
-            steps: if interpolates { (0..=SIZE_STEPS).map(step).collect() } else { Vec::new() },
-        }
-    }
-
-    #[inline(always)]
-    fn draw(&self, draws: &mut impl Uniform) -> u64 {
-        if let Some(size) = self.fixed {
-            return size;
-        }
-        let u = draws.unit();
-        let place = u * SIZE_STEPS as f64;
-        let step = place as usize;
-        if self.steps.is_empty() || step < 8 || step >= SIZE_STEPS - 8 {
-            return self.dist.quantile(u).round() as u64;
-        }
-        let (low, high) = (self.steps[step] as f64, self.steps[step + 1] as f64);
-        (low + (high - low) * (place - step as f64) + 0.5) as u64
     }
 }
 
@@ -325,7 +286,7 @@ impl Server {
                     entries.iter().find(|entry| u < entry.cumulative).unwrap_or(&entries[entries.len() - 1])
                 }
             };
-            let size = plan.size.draw(&mut plan.sizes.of(n));
+            let size = plan.size.sample(&mut plan.sizes.of(n));
             work.commands += 1;
             self.counters.net_input_bytes +=
                 entry.profile.request_fixed + entry.profile.request_values as u64 * bulk(size);

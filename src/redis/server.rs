@@ -304,6 +304,9 @@ impl Server {
             loss: &mut self.loss,
             counters: &mut self.counters,
         };
+        if !force && self.aof.flush_quietly(&mut cx) {
+            return Flushed::Fine;
+        }
         let was_fine = !self.aof.refuses_writes();
         let flushed = self.aof.flush(force, child_alive, &self.config, &mut cx);
         if was_fine == self.aof.refuses_writes() {
@@ -335,6 +338,7 @@ impl Server {
         if turned_off {
             self.flush(true);
         }
+        self.aof.disquiet();
         self.hz = config.hz;
         self.config = config;
         if turned_on {

@@ -113,16 +113,22 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline]
     fn gather(&mut self, polled_at: Nanos) {
         self.units.clear();
-        self.units.append(&mut self.backlog);
+        if !self.backlog.is_empty() {
+            std::mem::swap(&mut self.units, &mut self.backlog);
+        }
+        if let [only] = &mut self.groups[..] {
+            while only.next_readable_at() <= polled_at {
+                self.units.push(only.take());
+            }
+            return;
+        }
         let old = self.units.len();
         for group in &mut self.groups {
             while group.next_readable_at() <= polled_at {
                 self.units.push(group.take());
             }
         }
-        if self.groups.len() > 1 {
-            self.units[old..].sort_by_key(|unit| (unit.readable_at, unit.group));
-        }
+        self.units[old..].sort_by_key(|unit| (unit.readable_at, unit.group));
     }
 
     /// Per ready client one read and all complete commands of it, back to back.
@@ -130,11 +136,9 @@ impl<P: Probe> Simulation<'_, P> {
     fn read_and_execute(&mut self) -> Work {
         let mut work = Work::default();
         let mut clients = self.units.len() as u64;
-        if self.units.len() > 1 || self.units.first().is_some_and(|unit| unit.commands > 1) {
-            self.turns += 1;
-            if !self.one_each() {
-                clients = self.arrange();
-            }
+        let alone = matches!(self.units[..], [ref only] if only.commands == 1);
+        if !alone && !self.one_each() {
+            clients = self.arrange();
         }
         for unit in &mut self.units {
             let replied = work.reply_bytes;
@@ -158,6 +162,7 @@ impl<P: Probe> Simulation<'_, P> {
     /// Whether no connection has more than one unit and none exceeds one read.
     #[inline]
     fn one_each(&mut self) -> bool {
+        self.turns += 1;
         let mut alone = true;
         for unit in &self.units {
             let seen = &mut self.last_turn[unit.connection as usize];
@@ -206,18 +211,19 @@ impl<P: Probe> Simulation<'_, P> {
         let write = self.server.prices.cpu.write;
         let mut end = self.units.len();
         while end > 0 {
-            let first = self.first_of_connection(end);
-            let units = &self.units[first..end];
-            let (mut commands, mut bytes) = (0, 0);
-            for unit in units {
-                commands += unit.commands;
-                bytes += unit.reply_bytes;
+            let connection = self.units[end - 1].connection;
+            let (mut first, mut commands, mut bytes) = (end, 0, 0);
+            while first > 0 && self.units[first - 1].connection == connection {
+                first -= 1;
+                commands += self.units[first].commands;
+                bytes += self.units[first].reply_bytes;
             }
+            let units = &self.units[first..end];
             let cost = write * (1 + bytes / MAX_WRITE);
             self.server.main.charge(Cause::Reply, cost);
             self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
             let sent_at = self.server.main.now;
-            let (group, connection) = (units[0].group as usize, units[0].connection);
+            let group = units[0].group as usize;
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);
             for unit in units {
@@ -246,17 +252,6 @@ impl<P: Probe> Simulation<'_, P> {
             self.server.loss.acknowledge(flushed_at, work.changed);
         }
         self.server.counters.eventloop_cycles += 1;
-    }
-
-    /// Start of the run of units of one connection that ends before `end`.
-    #[inline(always)]
-    fn first_of_connection(&self, end: usize) -> usize {
-        let connection = self.units[end - 1].connection;
-        let mut first = end - 1;
-        while first > 0 && self.units[first - 1].connection == connection {
-            first -= 1;
-        }
-        first
     }
 }
 
