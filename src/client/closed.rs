@@ -48,6 +48,21 @@ impl ClosedLoop {
         }
     }
 
+    /// Time of the send after the next; 0 when it is not known without work.
+    #[inline(always)]
+    pub fn second_at(&self) -> Nanos {
+        match &self.queue {
+            Queue::Fifo(queue) => queue.get(1).map_or(NEVER, |send| send.0),
+            Queue::Heap(heap) => {
+                if heap.len() < 2 {
+                    NEVER
+                } else {
+                    0
+                }
+            }
+        }
+    }
+
     /// Takes the next send of `pipeline` commands: its connection.
     #[inline(always)]
     pub fn take(&mut self, pipeline: u32) -> u32 {

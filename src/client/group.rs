@@ -145,6 +145,22 @@ impl ClientGroup {
         self.next_readable_at = self.next_arrival_at().saturating_add(self.one_way + self.transmission);
     }
 
+    /// No later than when the client write after the next can be read; 0 when that is not known without work.
+    #[inline(always)]
+    pub fn second_readable_at(&self) -> Nanos {
+        let second = match &self.origin {
+            Origin::Open(open) => open.second_at(),
+            Origin::Closed(closed) => closed.second_at(),
+        };
+        if second == 0 { 0 } else { second.saturating_add(self.one_way + self.transmission) }
+    }
+
+    /// Commands of a client write.
+    #[inline(always)]
+    pub fn pipeline(&self) -> u32 {
+        self.pipeline
+    }
+
     /// Takes the next client write.
     #[inline(always)]
     pub fn take(&mut self) -> Unit {

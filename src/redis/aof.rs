@@ -171,15 +171,17 @@ impl Aof {
         self.fsync_done_at = NEVER;
     }
 
-    /// The common case of [`Aof::flush`]: bytes to write, no fsync that runs or is due. False when it is not that
+    /// The common case of [`Aof::flush`]: at most bytes to write, no fsync that runs or is due. False when it is not that
     /// case, and nothing was done.
     #[inline(always)]
     pub fn flush_quietly(&mut self, cx: &mut FlushContext) -> bool {
-        let quiet = self.clock < self.quiet_until && self.buffer > 0 && !cx.disk.is_full(cx.main.now);
-        if quiet {
+        if !self.is_quiet() || cx.disk.is_full(cx.main.now) {
+            return false;
+        }
+        if self.buffer > 0 {
             self.write(false, cx);
         }
-        quiet
+        true
     }
 
     /// `flushAppendOnlyFile(force)`; numbers in comments are its steps.
@@ -363,6 +365,26 @@ impl Aof {
         self.lost += std::mem::take(&mut self.buffer);
         (self.fsync_done_at, self.close_done_at, self.force_at) = (NEVER, NEVER, NEVER);
         (self.write_ok, self.fsync_ok, self.unsynced) = (true, true, false);
+    }
+
+    /// Whether a flush now is at most one write(2).
+    #[inline(always)]
+    pub fn is_quiet(&self) -> bool {
+        self.clock < self.quiet_until
+    }
+
+    /// Until when of the cached clock that holds.
+    pub fn quiet_until(&self) -> Nanos {
+        self.quiet_until
+    }
+
+    /// What `writes` quiet flushes have written: `bytes` that never waited in the buffer.
+    pub fn wrote_quietly(&mut self, bytes: u64, last_write: u64) {
+        self.appended += bytes;
+        self.written += bytes;
+        self.current_size += bytes;
+        self.last_write = last_write;
+        self.unsynced = true;
     }
 
     /// The policy may be another one: the next flush goes through all steps.

@@ -130,20 +130,42 @@ impl Disk {
         self.dirty_aof + whole(self.dirty_others)
     }
 
-    /// Accepts a write(2) of `bytes` to the AOF; returns its own cost and the wait of dirty throttling.
-    ///
-    /// Throttling (Linux `balance_dirty_pages`): above half way between the background and the hard threshold a
-    /// writer sleeps so that it goes at its share of the bandwidth, at most 200 ms a call.
-    #[inline]
-    pub fn write_aof(&mut self, now: Nanos, bytes: u64) -> (Nanos, Nanos) {
+    /// Bytes the AOF may write before the disk is full or writers are throttled.
+    pub fn room(&self) -> u64 {
+        let dirty = self.free_run.saturating_sub(self.dirty_bytes());
+        if self.full_until > self.advanced_at {
+            0
+        } else {
+            dirty.min(self.prices.free.saturating_sub(self.used))
+        }
+    }
+
+    /// Time of a write(2) of `bytes` that is not throttled.
+    #[inline(always)]
+    pub fn write_cost(&self, bytes: u64) -> Nanos {
+        self.prices.write + self.copy.of(bytes)
+    }
+
+    /// Takes `bytes` of the AOF into the page cache, the first of them at `now`.
+    #[inline(always)]
+    pub fn accept_aof(&mut self, now: Nanos, bytes: u64) {
         self.accepted += bytes;
         self.used += bytes;
         if self.dirty_aof == 0 {
             self.aof_dirty_since = now;
         }
         self.dirty_aof += bytes;
+    }
+
+    /// Accepts a write(2) of `bytes` to the AOF; returns its own cost and the wait of dirty throttling.
+    ///
+    /// Throttling (Linux `balance_dirty_pages`): above half way between the background and the hard threshold a
+    /// writer sleeps so that it goes at its share of the bandwidth, at most 200 ms a call.
+    #[inline]
+    pub fn write_aof(&mut self, now: Nanos, bytes: u64) -> (Nanos, Nanos) {
+        self.accept_aof(now, bytes);
         let pause = if self.dirty_bytes() > self.free_run { self.pause(now, bytes) } else { 0 };
-        (self.prices.write + self.copy.of(bytes), pause)
+        (self.write_cost(bytes), pause)
     }
 
     #[cold]

@@ -72,7 +72,7 @@ struct Entry {
 
 /// A command all of whose runs are alike.
 #[derive(Clone, Copy, Debug)]
-struct Alike {
+pub(crate) struct Alike {
     is_write: bool,
     changes: bool,
     /// CPU time without the AOF append.
@@ -92,6 +92,7 @@ struct Alike {
 pub struct GroupPlan {
     entries: Vec<Entry>,
     alike: Option<Alike>,
+    deletes: bool,
     mix: Numbered,
     sizes: Numbered,
     keys: Numbered,
@@ -132,6 +133,7 @@ impl GroupPlan {
         let mut plan = GroupPlan {
             entries,
             alike: None,
+            deletes: workload.mix.iter().any(|(command, _)| command.effect() == Effect::Delete),
             mix: Numbered::new(streams, StreamId::Mix, index),
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
@@ -148,6 +150,18 @@ impl GroupPlan {
         };
         plan.alike = plan.make_alike();
         plan
+    }
+
+    /// The one command, if every run of it is the same while all keys exist.
+    #[inline(always)]
+    pub(crate) fn alike(&self) -> Option<&Alike> {
+        self.alike.as_ref()
+    }
+
+    /// Whether some command removes keys.
+    #[inline(always)]
+    pub fn deletes(&self) -> bool {
+        self.deletes
     }
 
     /// Mean bytes of a request, over mix and sizes.
@@ -244,6 +258,25 @@ impl GroupPlan {
     }
 }
 
+impl Work {
+    /// Adds another turn's.
+    #[inline(always)]
+    pub fn add(&mut self, other: &Work) {
+        self.cpu += other.cpu;
+        self.cow += other.cow;
+        self.eviction += other.eviction;
+        self.rehash += other.rehash;
+        self.aof_bytes += other.aof_bytes;
+        self.append += other.append;
+        self.changed += other.changed;
+        self.dirty += other.dirty;
+        self.commands += other.commands;
+        self.reply_bytes += other.reply_bytes;
+        self.oom += other.oom;
+        self.misconf += other.misconf;
+    }
+}
+
 impl Server {
     /// Executes `commands` commands, the first of which is number `first` of its group.
     #[inline]
@@ -254,8 +287,9 @@ impl Server {
         }
     }
 
-    #[inline]
-    fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
+    /// The same for commands all of whose runs are alike.
+    #[inline(always)]
+    pub(crate) fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
         let n = commands as u64;
         work.commands += n;
         work.cpu += n * alike.cpu;
@@ -276,7 +310,14 @@ impl Server {
         Answered { reads, writes, errors: 0 }
     }
 
-    fn execute_each(&mut self, plan: &GroupPlan, first: u64, commands: u32, work: &mut Work) -> Answered {
+    /// The same for commands that have to be looked at one by one.
+    pub(crate) fn execute_each(
+        &mut self,
+        plan: &GroupPlan,
+        first: u64,
+        commands: u32,
+        work: &mut Work,
+    ) -> Answered {
         let mut answered = Answered::default();
         for n in first..first + commands as u64 {
             let entry = match &plan.entries[..] {

@@ -280,22 +280,55 @@ impl Server {
         if work.eviction > 0 {
             self.main.block(Cause::EvictionCycle, work.eviction, String::new);
         }
-        self.changes += work.changed;
-        self.rdb.dirty += work.dirty;
         if self.config.appendonly && work.aof_bytes > 0 {
-            self.aof.append(work.aof_bytes, self.changes);
-            self.counters.aof_bytes += work.aof_bytes;
-            if self.child.as_ref().is_some_and(|child| child.takes_buffer(self.config.version)) {
+            self.aof.append(work.aof_bytes, self.changes + work.changed);
+            if self.keeps_rewrite_buffer() {
                 self.main.charge(Cause::AofRewriteBuffer, work.append);
             }
         }
+        self.note_executed(work, work.commands);
+    }
+
+    /// Books of executed commands, at most `largest` in a turn.
+    #[inline(always)]
+    pub fn note_executed(&mut self, work: &Work, largest: u64) {
+        self.changes += work.changed;
+        self.rdb.dirty += work.dirty;
+        self.counters.aof_bytes += work.aof_bytes;
         self.counters.net_output_bytes += work.reply_bytes;
-        self.counters.eventloop_cmd_per_cycle_max =
-            self.counters.eventloop_cmd_per_cycle_max.max(work.commands);
+        self.counters.eventloop_cmd_per_cycle_max = self.counters.eventloop_cmd_per_cycle_max.max(largest);
+    }
+
+    /// Books of `writes` turns whose commands, `bytes` in all, went to the AOF with one plain write(2) each.
+    pub fn note_quiet_writes(&mut self, first_at: Nanos, writes: u64, bytes: u64) {
+        self.aof.wrote_quietly(bytes, self.changes);
+        self.disk.accept_aof(first_at, bytes);
+        self.counters.aof_writes += writes;
+        self.loss.wrote(self.changes);
+    }
+
+    /// Whether commands are appended to a rewrite buffer as well (before 7.0, while its child lives).
+    #[inline(always)]
+    pub fn keeps_rewrite_buffer(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| child.takes_buffer(self.config.version))
+    }
+
+    /// The usual flush of a turn: one write(2) or nothing; false when more is due, and nothing was done.
+    #[inline(always)]
+    pub fn flush_quietly(&mut self) -> bool {
+        if self.aof.clock_each_turn {
+            self.aof.refresh_clock(self.main.now);
+        }
+        let mut cx = FlushContext {
+            main: &mut self.main,
+            disk: &mut self.disk,
+            loss: &mut self.loss,
+            counters: &mut self.counters,
+        };
+        self.aof.flush_quietly(&mut cx)
     }
 
     /// `flushAppendOnlyFile`.
-    #[inline]
     pub fn flush(&mut self, force: bool) -> Flushed {
         let child_alive = self.child.is_some();
         let mut cx = FlushContext {
@@ -304,9 +337,6 @@ impl Server {
             loss: &mut self.loss,
             counters: &mut self.counters,
         };
-        if !force && self.aof.flush_quietly(&mut cx) {
-            return Flushed::Fine;
-        }
         let was_fine = !self.aof.refuses_writes();
         let flushed = self.aof.flush(force, child_alive, &self.config, &mut cx);
         if was_fine == self.aof.refuses_writes() {

@@ -4,6 +4,7 @@
 //! scheduled thing (a gap of the host, an event, a crash sample, a child's phase) is compared with the clock,
 //! once a turn. No request ever enters a calendar.
 
+mod alone;
 mod predict;
 mod run;
 mod special;

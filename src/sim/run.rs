@@ -76,6 +76,8 @@ pub struct Simulation<'a, P> {
     pub(super) events: Vec<TimedEvent>,
     pub(super) next_event: usize,
     pub(super) special_at: Nanos,
+    /// A turn that has executed its commands after this has more to do: a timer, a gap, a window's end.
+    pub(super) due_at: Nanos,
     pub(super) measuring: bool,
     pub(super) measured_from_at: Nanos,
     pub(super) busy_before: [Nanos; Cause::COUNT],
@@ -179,6 +181,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             events: scenario.events.clone(),
             next_event: 0,
             special_at: 0,
+            due_at: 0,
             measuring: warmup == 0,
             measured_from_at: 0,
             busy_before: [0; Cause::COUNT],

@@ -19,6 +19,12 @@ impl<P: Probe> Simulation<'_, P> {
             .min(event)
             .min(warmup)
             .min(self.server.next_special_at());
+        self.update_due();
+    }
+
+    /// The time at which a turn has more to do than its commands.
+    pub(super) fn update_due(&mut self) {
+        self.due_at = self.special_at.min(self.server.cron_at).min(self.recorder.next_tick_at());
     }
 
     /// Does everything that is due at the start of a turn; the thread slept `slept` before it.
@@ -182,5 +188,6 @@ impl<P: Probe> Simulation<'_, P> {
                 child: server.child.as_ref().map_or("none", |child| child.kind.name()),
             });
         });
+        self.update_due();
     }
 }

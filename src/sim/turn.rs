@@ -48,10 +48,24 @@ impl<P: Probe> Simulation<'_, P> {
     /// One turn; false when the run is over.
     #[inline]
     pub(super) fn turn(&mut self) -> bool {
+        if !self.run_alone() {
+            return false;
+        }
         let Some(polled_at) = self.sleep_and_poll() else { return false };
+        self.turn_of_many(polled_at)
+    }
+
+    /// What the poll returned: any number of client writes, none among them.
+    #[inline(never)]
+    fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
         let work = self.read_and_execute();
-        let executed_at = self.server.main.now;
+        self.finish_turn(polled_at, self.server.main.now, &work)
+    }
+
+    /// What follows the commands of a turn: timers, flush, replies.
+    #[inline(never)]
+    pub(super) fn finish_turn(&mut self, polled_at: Nanos, executed_at: Nanos, work: &Work) -> bool {
         // Timers after the batch, at most once a turn: they hold back its replies.
         let mut flushed = Flushed::Fine;
         if self.server.main.now >= self.server.cron_at {
@@ -63,10 +77,9 @@ impl<P: Probe> Simulation<'_, P> {
             self.host_gaps(0);
         }
         if self.server.config.appendonly && flushed == Flushed::Fine {
-            if self.server.aof.clock_each_turn {
-                self.server.aof.refresh_clock(self.server.main.now);
+            if !self.server.flush_quietly() {
+                flushed = self.server.flush(false);
             }
-            flushed = self.server.flush(false);
         }
         if self.server.main.now >= self.recorder.next_tick_at() {
             self.tick();
@@ -74,7 +87,9 @@ impl<P: Probe> Simulation<'_, P> {
         if flushed == Flushed::Exit {
             return self.exit();
         }
-        self.reply(polled_at, executed_at, &work);
+        let flushed_at = self.server.main.now;
+        self.reply(polled_at, executed_at);
+        self.account(flushed_at, work, 1);
         true
     }
 
@@ -110,7 +125,6 @@ impl<P: Probe> Simulation<'_, P> {
     }
 
     /// What the poll returns: all that is readable, in the order it became so.
-    #[inline]
     fn gather(&mut self, polled_at: Nanos) {
         self.units.clear();
         if !self.backlog.is_empty() {
@@ -147,16 +161,20 @@ impl<P: Probe> Simulation<'_, P> {
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
             unit.reply_bytes = work.reply_bytes - replied;
         }
+        self.charge_turn(clients, &work);
+        work
+    }
+
+    /// Takes the time of a pass with `clients` reads and of the commands in them.
+    #[inline(always)]
+    pub(super) fn charge_turn(&mut self, clients: u64, work: &Work) {
         let prices = &self.server.prices.cpu;
         let (turn, read) = (prices.turn, prices.read * clients);
         let extra = self.server.stretch.of(turn + read + work.cpu + work.cow + work.rehash);
         self.server.main.charge(Cause::EventLoop, turn);
         self.server.main.charge(Cause::Read, read);
         self.server.main.charge(Cause::CoreContention, extra);
-        if work.commands > 0 {
-            self.server.executed(&work);
-        }
-        work
+        self.server.executed(work);
     }
 
     /// Whether no connection has more than one unit and none exceeds one read.
@@ -206,7 +224,7 @@ impl<P: Probe> Simulation<'_, P> {
 
     /// Replies in reverse order of execution (`clients_pending_write` is filled at its head), one write a client.
     #[inline]
-    fn reply(&mut self, polled_at: Nanos, executed_at: Nanos, work: &Work) {
+    fn reply(&mut self, polled_at: Nanos, executed_at: Nanos) {
         let flushed_at = self.server.main.now;
         let write = self.server.prices.cpu.write;
         let mut end = self.units.len();
@@ -245,16 +263,21 @@ impl<P: Probe> Simulation<'_, P> {
             }
             end = first;
         }
+    }
+
+    /// The replies of `turns` turns are out, the first after its flush at `flushed_at`: the books.
+    #[inline(always)]
+    pub(super) fn account(&mut self, flushed_at: Nanos, work: &Work, turns: u64) {
         self.answered += work.commands;
         self.errors.oom += work.oom;
         self.errors.misconf += work.misconf;
         if work.changed > 0 {
             self.server.loss.acknowledge(flushed_at, work.changed);
         }
-        self.server.counters.eventloop_cycles += 1;
+        self.server.counters.eventloop_cycles += turns;
     }
 }
 
 /// Bytes of replies a client gets in one write (`NET_MAX_WRITES_PER_EVENT`); what is beyond it costs another
 /// write, in the same turn here.
-const MAX_WRITE: u64 = 64 * 1024;
+pub(super) const MAX_WRITE: u64 = 64 * 1024;

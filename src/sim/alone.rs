@@ -1,0 +1,145 @@
+//! The common turns at low load: one client write each, and nothing else due.
+//!
+//! The phases of `turn.rs` for one client, with the clock and the sums in local variables, run after run until
+//! something else is due (a timer, a gap of the host, a sync, the end of a window, a second client): several times
+//! faster than the general code, which then takes over. A probe turns this path off, so that comparing a probed
+//! run with a bare one compares the two.
+
+use super::run::Simulation;
+use super::turn::{MAX_WRITE, Probe};
+use crate::cause::Cause;
+use crate::redis::execute::Work;
+use crate::units::{NEVER, Nanos};
+
+/// What the turns added up to.
+#[derive(Default)]
+struct Sums {
+    turns: u64,
+    idle: Nanos,
+    wake: Nanos,
+    contention: Nanos,
+    aof_write: Nanos,
+    aof_writes: u64,
+    reply: Nanos,
+    work: Work,
+    largest: u64,
+    /// When the first turn that changed something was flushed, and the first that wrote.
+    changed_at: Nanos,
+    wrote_at: Nanos,
+}
+
+impl<P: Probe> Simulation<'_, P> {
+    /// Whether turns of one client write can be run here now.
+    #[inline(always)]
+    fn may_run_alone(&self) -> bool {
+        let server = &self.server;
+        !P::ON
+            && self.groups.len() == 1
+            && self.backlog.is_empty()
+            && !server.gated
+            && server.keyspace.is_complete()
+            && !server.keyspace.dict.is_rehashing()
+            && !self.plans[0].deletes()
+            && !server.keeps_rewrite_buffer()
+            && (!server.config.appendonly || server.aof.is_quiet())
+    }
+
+    /// Runs turns of one client write each for as long as nothing else is due. False when the run is over.
+    #[inline(always)]
+    pub(super) fn run_alone(&mut self) -> bool {
+        if !self.may_run_alone() {
+            return true;
+        }
+        let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
+        let appends = server.config.appendonly;
+        let quiet_until =
+            if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
+        let due_at = self.due_at.min(quiet_until).min(self.horizon);
+        let room = if appends { server.disk.room() } else { u64::MAX };
+        let (turn_and_read, write) =
+            (server.prices.cpu.turn + server.prices.cpu.read, server.prices.cpu.write);
+        let alike = plan.alike().filter(|_| server.all_alike);
+        let mut now = server.main.now;
+        let mut sums = Sums { changed_at: NEVER, wrote_at: NEVER, ..Sums::default() };
+        let unfinished = loop {
+            let readable_at = group.next_readable_at();
+            let woken_at = now.max(readable_at);
+            if woken_at >= due_at || sums.work.aof_bytes >= room {
+                break None;
+            }
+            let slept = woken_at - now;
+            let wake = self.wakeup.at(slept);
+            let polled_at = woken_at + wake;
+            if group.second_readable_at() <= polled_at || group.pipeline() > self.read_cap[0] {
+                break None;
+            }
+            let mut unit = group.take();
+            let mut work = Work::default();
+            let answered = match &alike {
+                Some(alike) => server.execute_alike(alike, unit.commands, &mut work),
+                None => server.execute_each(plan, unit.first, unit.commands, &mut work),
+            };
+            (unit.reads, unit.writes, unit.reply_bytes) = (answered.reads, answered.writes, work.reply_bytes);
+            sums.idle += slept;
+            sums.wake += wake;
+            let busy = turn_and_read + work.cpu + work.cow;
+            let stretched = server.stretch.of(busy);
+            let executed_at = polled_at + busy + stretched;
+            if executed_at >= due_at {
+                now = polled_at;
+                break Some((unit, work));
+            }
+            let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
+            let flushed_at = executed_at + cost;
+            let reply = write * (1 + work.reply_bytes / MAX_WRITE);
+            let reply_stretched = server.stretch.of(reply);
+            now = flushed_at + reply + reply_stretched;
+            let read_at =
+                group.receive(unit.connection, unit.commands, now + self.transmission.of(work.reply_bytes));
+            self.recorder.answered(0, &unit, read_at);
+            sums.turns += 1;
+            sums.contention += stretched + reply_stretched;
+            sums.reply += reply;
+            sums.largest = sums.largest.max(work.commands);
+            if work.aof_bytes > 0 {
+                sums.aof_write += cost;
+                sums.aof_writes += 1;
+                sums.wrote_at = sums.wrote_at.min(executed_at);
+            }
+            if work.changed > 0 {
+                sums.changed_at = sums.changed_at.min(flushed_at);
+            }
+            sums.work.add(&work);
+        };
+        self.settle_alone(now, &sums);
+        let Some((unit, work)) = unfinished else { return true };
+        self.units.clear();
+        self.units.push(unit);
+        self.charge_turn(1, &work);
+        self.finish_turn(now, self.server.main.now, &work)
+    }
+
+    /// Brings the books up to where the local variables stood.
+    #[inline(always)]
+    fn settle_alone(&mut self, now: Nanos, sums: &Sums) {
+        let server = &mut self.server;
+        let (work, turns) = (&sums.work, sums.turns);
+        let prices = &server.prices.cpu;
+        let mut take = |cause: Cause, span: Nanos| server.main.busy[cause as usize] += span;
+        take(Cause::WakeUp, sums.wake);
+        take(Cause::EventLoop, turns * prices.turn);
+        take(Cause::Read, turns * prices.read);
+        take(Cause::Command, work.cpu);
+        take(Cause::Cow, work.cow);
+        take(Cause::CoreContention, sums.contention);
+        take(Cause::AofWrite, sums.aof_write);
+        take(Cause::Reply, sums.reply);
+        server.main.idle += sums.idle;
+        server.main.now = now;
+        server.note_executed(work, sums.largest);
+        if sums.aof_writes > 0 {
+            server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
+        }
+        self.account(sums.changed_at, work, turns);
+    }
+}
