@@ -42,6 +42,12 @@ pub struct Work {
     pub dirty: u64,
     /// Commands, whatever they did.
     pub commands: u64,
+    /// Bytes received.
+    pub input_bytes: u64,
+    /// Keys that reads found …
+    pub hits: u64,
+    /// … and missed.
+    pub misses: u64,
     /// Bytes to send.
     pub reply_bytes: u64,
     /// Commands refused with OOM.
@@ -258,7 +264,56 @@ impl GroupPlan {
     }
 }
 
+impl Alike {
+    /// What `commands` commands add up to, faults apart.
+    #[inline(always)]
+    pub(crate) fn work(&self, commands: u32, appendonly: bool) -> Work {
+        let n = commands as u64;
+        let appended = if appendonly { n } else { 0 };
+        Work {
+            cpu: n * self.cpu + appended * self.append,
+            append: appended * self.append,
+            aof_bytes: appended * self.aof,
+            changed: n * self.changes as u64,
+            dirty: n * self.dirty,
+            commands: n,
+            input_bytes: n * self.input,
+            reply_bytes: n * self.reply,
+            hits: n * self.hits,
+            ..Work::default()
+        }
+    }
+
+    /// How `commands` commands are counted.
+    #[inline(always)]
+    pub(crate) fn answered(&self, commands: u32) -> Answered {
+        let (reads, writes) = if self.is_write { (0, commands) } else { (commands, 0) };
+        Answered { reads, writes, errors: 0 }
+    }
+}
+
 impl Work {
+    /// That of `turns` turns like this.
+    pub fn times(&self, turns: u64) -> Work {
+        Work {
+            cpu: self.cpu * turns,
+            cow: self.cow * turns,
+            eviction: self.eviction * turns,
+            rehash: self.rehash * turns,
+            aof_bytes: self.aof_bytes * turns,
+            append: self.append * turns,
+            changed: self.changed * turns,
+            dirty: self.dirty * turns,
+            commands: self.commands * turns,
+            input_bytes: self.input_bytes * turns,
+            reply_bytes: self.reply_bytes * turns,
+            hits: self.hits * turns,
+            misses: self.misses * turns,
+            oom: self.oom * turns,
+            misconf: self.misconf * turns,
+        }
+    }
+
     /// Adds another turn's.
     #[inline(always)]
     pub fn add(&mut self, other: &Work) {
@@ -271,6 +326,9 @@ impl Work {
         self.changed += other.changed;
         self.dirty += other.dirty;
         self.commands += other.commands;
+        self.input_bytes += other.input_bytes;
+        self.hits += other.hits;
+        self.misses += other.misses;
         self.reply_bytes += other.reply_bytes;
         self.oom += other.oom;
         self.misconf += other.misconf;
@@ -288,26 +346,21 @@ impl Server {
     }
 
     /// The same for commands all of whose runs are alike.
+    #[inline]
+    fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
+        work.add(&alike.work(commands, self.config.appendonly));
+        work.cow += self.touch_alike(alike, commands);
+        alike.answered(commands)
+    }
+
+    /// Faults of `commands` alike commands.
     #[inline(always)]
-    pub(crate) fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
-        let n = commands as u64;
-        work.commands += n;
-        work.cpu += n * alike.cpu;
-        self.counters.net_input_bytes += n * alike.input;
-        work.reply_bytes += n * alike.reply;
-        self.counters.keyspace_hits += n * alike.hits;
-        work.dirty += n * alike.dirty;
-        work.changed += n * alike.changes as u64;
-        if self.config.appendonly {
-            work.cpu += n * alike.append;
-            work.append += n * alike.append;
-            work.aof_bytes += n * alike.aof;
-        }
+    pub(crate) fn touch_alike(&mut self, alike: &Alike, commands: u32) -> Nanos {
         if self.cow.is_active() && alike.pages > 0.0 {
-            work.cow += self.cow.touch(0, n as f64 * alike.pages);
+            self.cow.touch(0, commands as f64 * alike.pages)
+        } else {
+            0
         }
-        let (reads, writes) = if alike.is_write { (0, commands) } else { (commands, 0) };
-        Answered { reads, writes, errors: 0 }
     }
 
     /// The same for commands that have to be looked at one by one.
@@ -329,7 +382,7 @@ impl Server {
             };
             let size = plan.size.sample(&mut plan.sizes.of(n));
             work.commands += 1;
-            self.counters.net_input_bytes +=
+            work.input_bytes +=
                 entry.profile.request_fixed + entry.profile.request_values as u64 * bulk(size);
             if self.gated && self.refuse(entry, work) {
                 answered.errors += 1;
@@ -386,8 +439,8 @@ impl Server {
         let by_creation = created > 0;
         work.cpu += plan.cpu(profile, if by_creation { profile.cpu_created } else { profile.cpu }, size);
         if profile.effect == Effect::Read {
-            self.counters.keyspace_hits += found as u64;
-            self.counters.keyspace_misses += (profile.keys - found) as u64;
+            work.hits += found as u64;
+            work.misses += (profile.keys - found) as u64;
         }
         let answers_in_full = match profile.effect {
             Effect::None => true,

@@ -295,7 +295,10 @@ impl Server {
         self.changes += work.changed;
         self.rdb.dirty += work.dirty;
         self.counters.aof_bytes += work.aof_bytes;
+        self.counters.net_input_bytes += work.input_bytes;
         self.counters.net_output_bytes += work.reply_bytes;
+        self.counters.keyspace_hits += work.hits;
+        self.counters.keyspace_misses += work.misses;
         self.counters.eventloop_cmd_per_cycle_max = self.counters.eventloop_cmd_per_cycle_max.max(largest);
     }
 

@@ -22,7 +22,6 @@ struct Sums {
     aof_writes: u64,
     reply: Nanos,
     work: Work,
-    largest: u64,
     /// When the first turn that changed something was flushed, and the first that wrote.
     changed_at: Nanos,
     wrote_at: Nanos,
@@ -50,40 +49,58 @@ impl<P: Probe> Simulation<'_, P> {
         if !self.may_run_alone() {
             return true;
         }
+        match self.server.all_alike && self.plans[0].alike().is_some() {
+            true => self.run_turns::<true>(),
+            false => self.run_turns::<false>(),
+        }
+    }
+
+    /// The same, for commands that are all alike or not.
+    #[inline(always)]
+    fn run_turns<const ALIKE: bool>(&mut self) -> bool {
         let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
         let appends = server.config.appendonly;
         let quiet_until =
             if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
         let due_at = self.due_at.min(quiet_until).min(self.horizon);
         let room = if appends { server.disk.room() } else { u64::MAX };
-        let (turn_and_read, write) =
-            (server.prices.cpu.turn + server.prices.cpu.read, server.prices.cpu.write);
-        let alike = plan.alike().filter(|_| server.all_alike);
+        let turn_and_read = server.prices.cpu.turn + server.prices.cpu.read;
+        let write = server.prices.cpu.write;
+        let stretch = server.stretch;
+        let commands = group.pipeline();
+        if commands > self.read_cap[0] {
+            return true;
+        }
+        let alike = plan.alike();
+        let each = alike.map_or(Work::default(), |alike| alike.work(commands, appends));
         let mut now = server.main.now;
         let mut sums = Sums { changed_at: NEVER, wrote_at: NEVER, ..Sums::default() };
         let unfinished = loop {
             let readable_at = group.next_readable_at();
             let woken_at = now.max(readable_at);
-            if woken_at >= due_at || sums.work.aof_bytes >= room {
+            let written = if ALIKE { each.aof_bytes * sums.turns } else { sums.work.aof_bytes };
+            if woken_at >= due_at || written >= room {
                 break None;
             }
             let slept = woken_at - now;
             let wake = self.wakeup.at(slept);
             let polled_at = woken_at + wake;
-            if group.second_readable_at() <= polled_at || group.pipeline() > self.read_cap[0] {
+            if group.second_readable_at() <= polled_at {
                 break None;
             }
             let mut unit = group.take();
-            let mut work = Work::default();
-            let answered = match &alike {
-                Some(alike) => server.execute_alike(alike, unit.commands, &mut work),
-                None => server.execute_each(plan, unit.first, unit.commands, &mut work),
+            let (work, answered) = if let (true, Some(alike)) = (ALIKE, alike) {
+                (Work { cow: server.touch_alike(alike, commands), ..each }, alike.answered(commands))
+            } else {
+                let mut work = Work::default();
+                let answered = server.execute_each(plan, unit.first, commands, &mut work);
+                (work, answered)
             };
             (unit.reads, unit.writes, unit.reply_bytes) = (answered.reads, answered.writes, work.reply_bytes);
             sums.idle += slept;
             sums.wake += wake;
             let busy = turn_and_read + work.cpu + work.cow;
-            let stretched = server.stretch.of(busy);
+            let stretched = stretch.of(busy);
             let executed_at = polled_at + busy + stretched;
             if executed_at >= due_at {
                 now = polled_at;
@@ -92,26 +109,32 @@ impl<P: Probe> Simulation<'_, P> {
             let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
             let reply = write * (1 + work.reply_bytes / MAX_WRITE);
-            let reply_stretched = server.stretch.of(reply);
+            let reply_stretched = stretch.of(reply);
             now = flushed_at + reply + reply_stretched;
-            let read_at =
-                group.receive(unit.connection, unit.commands, now + self.transmission.of(work.reply_bytes));
+            let out_at = now + self.transmission.of(work.reply_bytes);
+            let read_at = group.receive(unit.connection, commands, out_at);
             self.recorder.answered(0, &unit, read_at);
-            sums.turns += 1;
             sums.contention += stretched + reply_stretched;
             sums.reply += reply;
-            sums.largest = sums.largest.max(work.commands);
+            sums.aof_write += cost;
             if work.aof_bytes > 0 {
-                sums.aof_write += cost;
                 sums.aof_writes += 1;
                 sums.wrote_at = sums.wrote_at.min(executed_at);
             }
             if work.changed > 0 {
                 sums.changed_at = sums.changed_at.min(flushed_at);
             }
-            sums.work.add(&work);
+            sums.turns += 1;
+            if ALIKE {
+                sums.work.cow += work.cow;
+            } else {
+                sums.work.add(&work);
+            }
         };
-        self.settle_alone(now, &sums);
+        if ALIKE {
+            sums.work = Work { cow: sums.work.cow, ..each.times(sums.turns) };
+        }
+        self.settle_alone(now, commands as u64, &sums);
         let Some((unit, work)) = unfinished else { return true };
         self.units.clear();
         self.units.push(unit);
@@ -121,7 +144,7 @@ impl<P: Probe> Simulation<'_, P> {
 
     /// Brings the books up to where the local variables stood.
     #[inline(always)]
-    fn settle_alone(&mut self, now: Nanos, sums: &Sums) {
+    fn settle_alone(&mut self, now: Nanos, commands: u64, sums: &Sums) {
         let server = &mut self.server;
         let (work, turns) = (&sums.work, sums.turns);
         let prices = &server.prices.cpu;
@@ -136,7 +159,7 @@ impl<P: Probe> Simulation<'_, P> {
         take(Cause::Reply, sums.reply);
         server.main.idle += sums.idle;
         server.main.now = now;
-        server.note_executed(work, sums.largest);
+        server.note_executed(work, if turns > 0 { commands } else { 0 });
         if sums.aof_writes > 0 {
             server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
         }
