@@ -35,6 +35,8 @@ pub struct KeyClass {
 pub struct KeyClasses {
     classes: Vec<KeyClass>,
     layout: Layout,
+    /// Walker's alias table over the classes: (share of the slot that is the class's own, class of the rest).
+    alias: Vec<(f64, u8)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,20 +62,24 @@ impl KeyClasses {
     /// Classes of `keys` keys, 1 to 10^12, under `popularity`.
     pub fn new(popularity: KeyPopularity, keys: u64) -> Self {
         let keys = keys.max(1);
-        let one =
-            |keys| KeyClasses { classes: vec![KeyClass { first: 0, keys, mass: 1.0 }], layout: Layout::One };
+        let one = |keys| Self::of(vec![KeyClass { first: 0, keys, mass: 1.0 }], Layout::One);
         match popularity {
             KeyPopularity::Single => one(1),
-            KeyPopularity::Hot { share, keys: hot } if hot < keys && hot > 0 => KeyClasses {
-                classes: vec![
+            KeyPopularity::Hot { share, keys: hot } if hot < keys && hot > 0 => Self::of(
+                vec![
                     KeyClass { first: 0, keys: hot, mass: share },
                     KeyClass { first: hot, keys: keys - hot, mass: 1.0 - share },
                 ],
-                layout: Layout::Two(hot),
-            },
+                Layout::Two(hot),
+            ),
             KeyPopularity::Uniform | KeyPopularity::Hot { .. } | KeyPopularity::Sequential => one(keys),
             KeyPopularity::Zipf { s } => Self::zipf(s, keys),
         }
+    }
+
+    fn of(classes: Vec<KeyClass>, layout: Layout) -> Self {
+        let alias = alias_table(&classes);
+        KeyClasses { classes, layout, alias }
     }
 
     fn zipf(s: f64, keys: u64) -> Self {
@@ -107,12 +113,22 @@ impl KeyClasses {
         // Smallest first, so that the many small masses are not lost against the large ones.
         let total: f64 = classes.iter().rev().map(|class| class.mass).sum();
         classes.iter_mut().for_each(|class| class.mass /= total);
-        KeyClasses { classes, layout: Layout::Octaves(layout) }
+        Self::of(classes, Layout::Octaves(layout))
     }
 
     /// The classes, by rising rank.
     pub fn classes(&self) -> &[KeyClass] {
         &self.classes
+    }
+
+    /// Class of a request's key, by the uniform number `u` in (0, 1): exactly the class of the rank that a
+    /// [`KeySampler`](super::keys::KeySampler) would draw in distribution, in constant time.
+    #[inline(always)]
+    pub fn draw(&self, u: f64) -> usize {
+        let place = u * self.alias.len() as f64;
+        let slot = place as u32 as usize;
+        let (own, other) = self.alias[slot.min(self.alias.len() - 1)];
+        if place - (slot as f64) < own { slot } else { other as usize }
     }
 
     /// Index of the class of `rank`, which is one that the sampler draws.
@@ -149,6 +165,24 @@ fn power_sum(s: f64, from: u64, to: u64) -> f64 {
     let first = s * (at_a / a - at_b / b) / 12.0;
     let third = s * (s + 1.0) * (s + 2.0) * (at_a / (a * a * a) - at_b / (b * b * b)) / 720.0;
     head + integral + 0.5 * (at_a - at_b) + first - third
+}
+
+/// Walker's alias method (Vose 1991): every slot holds its own class and at most one other.
+fn alias_table(classes: &[KeyClass]) -> Vec<(f64, u8)> {
+    let scale = classes.len() as f64;
+    let mut shares: Vec<f64> = classes.iter().map(|class| class.mass * scale).collect();
+    let mut table: Vec<(f64, u8)> = (0..classes.len()).map(|class| (1.0, class as u8)).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+        (0..classes.len()).partition(|&class| shares[class] < 1.0);
+    while let (Some(poor), Some(&rich)) = (small.pop(), large.last()) {
+        table[poor] = (shares[poor], rich as u8);
+        shares[rich] -= 1.0 - shares[poor];
+        if shares[rich] < 1.0 {
+            large.pop();
+            small.push(rich);
+        }
+    }
+    table
 }
 
 #[cfg(test)]
@@ -227,5 +261,29 @@ mod tests {
             KeyClass { first: 4, keys: 96, mass: 0.25 }
         );
         assert_eq!(of(KeyPopularity::Hot { share: 0.75, keys: 100 }).len(), 1);
+    }
+
+    #[test]
+    fn classes_are_drawn_with_their_mass() {
+        for popularity in [
+            KeyPopularity::Uniform,
+            KeyPopularity::Single,
+            KeyPopularity::Hot { share: 0.9, keys: 10 },
+            KeyPopularity::Zipf { s: 0.99 },
+            KeyPopularity::Zipf { s: 1.5 },
+        ] {
+            let classes = KeyClasses::new(popularity, 1_000_000_000);
+            // The alias table's shares, summed exactly rather than sampled.
+            let slots = classes.alias.len() as f64;
+            let mut mass = vec![0.0; classes.classes.len()];
+            for (slot, &(own, other)) in classes.alias.iter().enumerate() {
+                mass[slot] += own / slots;
+                mass[other as usize] += (1.0 - own) / slots;
+            }
+            for (drawn, class) in mass.iter().zip(&classes.classes) {
+                assert!((drawn - class.mass).abs() < 1e-12, "{popularity:?}: {drawn} against {}", class.mass);
+            }
+            assert!((0..1000).all(|i| classes.draw((i as f64 + 0.5) / 1000.0) < mass.len()));
+        }
     }
 }

@@ -91,6 +91,9 @@ impl Cow {
     #[inline]
     pub fn touch(&mut self, class: usize, touches: f64) -> Nanos {
         let pages = &mut self.classes[class];
+        if pages.protected < NEGLIGIBLE {
+            return 0;
+        }
         // One by one each touch leaves a share 1 − 1/P; many at once the same to first order, bounded by zero.
         let step = touches * pages.per_page;
         let after = if step < 0.01 {

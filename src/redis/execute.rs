@@ -5,13 +5,13 @@
 //! shared with a child by popularity) all commands of a write are alike and cost one multiplication.
 
 use super::dict::Growth;
-use super::keyspace::{ClassMap, Keyspace};
+use super::keyspace::ClassMap;
 use super::profile::{Effect, Profile};
 use super::resp::bulk;
 use super::server::Server;
-use crate::client::keys::KeySampler;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
+use crate::math::Factor;
 use crate::rng::{Numbered, StreamId, Streams, Uniform};
 use crate::scenario::Workload;
 use crate::units::{KIB, Nanos};
@@ -73,6 +73,8 @@ struct Entry {
     /// Shares of this and the commands before it.
     cumulative: f64,
     profile: Profile,
+    /// Reading and copying the values, a byte of their length.
+    per_byte: Factor,
     is_write: bool,
 }
 
@@ -104,11 +106,10 @@ pub struct GroupPlan {
     keys: Numbered,
     presence: Numbered,
     size: Sampler,
-    sampler: KeySampler,
     classes: ClassMap,
     per_byte: f64,
     append: Nanos,
-    append_per_byte: f64,
+    append_per_byte: Factor,
     pages_per_set: f64,
     pages_per_update: f64,
     element_bytes: f64,
@@ -119,7 +120,6 @@ impl GroupPlan {
     pub fn new(
         workload: &Workload,
         index: u64,
-        keyspace_keys: u64,
         classes: ClassMap,
         server_version: super::version::Version,
         machine: &CostModel,
@@ -133,7 +133,8 @@ impl GroupPlan {
                 cumulative += share;
                 let profile = command.profile(server_version, workload.key_size, &machine.cpu);
                 let is_write = !matches!(profile.effect, Effect::None | Effect::Read);
-                Entry { cumulative, profile, is_write }
+                let per_byte = machine.cpu.per_kib / KIB as f64 * profile.values as f64;
+                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write }
             })
             .collect();
         let mut plan = GroupPlan {
@@ -145,11 +146,10 @@ impl GroupPlan {
             keys: Numbered::new(streams, StreamId::Keys, index),
             presence: Numbered::new(streams, StreamId::Keyspace, index),
             size: Sampler::new(&workload.value_size),
-            sampler: KeySampler::new(workload.keys, keyspace_keys),
             classes,
             per_byte: machine.cpu.per_kib / KIB as f64,
             append: machine.cpu.aof_append,
-            append_per_byte: machine.cpu.aof_append_per_kib / KIB as f64,
+            append_per_byte: Factor::new(machine.cpu.aof_append_per_kib / KIB as f64),
             pages_per_set: machine.cow.pages_per_set,
             pages_per_update: machine.cow.pages_per_update,
             element_bytes: workload.value_size.mean() + ELEMENT_OVERHEAD,
@@ -195,7 +195,7 @@ impl GroupPlan {
     /// Mean main-thread time of appending a command to the AOF buffer \[ns\].
     pub fn mean_append(&self) -> f64 {
         let commands = self.mean(|entry, _| entry.profile.aof_commands as f64);
-        commands * self.append as f64 + self.mean_aof_bytes() * self.append_per_byte
+        commands * self.append as f64 + self.append_per_byte.of(self.mean_aof_bytes() as u64) as f64
     }
 
     /// Share of commands that change the keyspace when every key exists, and the mean `dirty` of a command.
@@ -232,7 +232,7 @@ impl GroupPlan {
         Some(Alike {
             is_write: entry.is_write,
             changes,
-            cpu: self.cpu(profile, profile.cpu, size),
+            cpu: profile.cpu + entry.per_byte.of(size),
             append: if changes { self.append_cost(profile.aof_commands, aof) } else { 0 },
             input: profile.request_fixed + profile.request_values as u64 * value,
             reply: match profile.effect {
@@ -246,12 +246,8 @@ impl GroupPlan {
         })
     }
 
-    fn cpu(&self, profile: &Profile, fixed: Nanos, size: u64) -> Nanos {
-        fixed + (profile.values as f64 * size as f64 * self.per_byte).round() as Nanos
-    }
-
     fn append_cost(&self, commands: u32, bytes: u64) -> Nanos {
-        commands as u64 * self.append + (bytes as f64 * self.append_per_byte).round() as Nanos
+        commands as u64 * self.append + self.append_per_byte.of(bytes)
     }
 
     /// Pages that one run touches.
@@ -380,15 +376,18 @@ impl Server {
                     entries.iter().find(|entry| u < entry.cumulative).unwrap_or(&entries[entries.len() - 1])
                 }
             };
-            let size = plan.size.sample(&mut plan.sizes.of(n));
+            let size = match plan.size.fixed() {
+                Some(size) => size,
+                None => plan.size.sample(&mut plan.sizes.of(n)),
+            };
+            let value = bulk(size);
             work.commands += 1;
-            work.input_bytes +=
-                entry.profile.request_fixed + entry.profile.request_values as u64 * bulk(size);
+            work.input_bytes += entry.profile.request_fixed + entry.profile.request_values as u64 * value;
             if self.gated && self.refuse(entry, work) {
                 answered.errors += 1;
                 continue;
             }
-            self.execute_one(plan, entry, n, size, work);
+            self.execute_one(plan, entry, n, (size, value), work);
             if entry.is_write {
                 answered.writes += 1;
             } else {
@@ -413,18 +412,26 @@ impl Server {
         refused
     }
 
-    fn execute_one(&mut self, plan: &GroupPlan, entry: &Entry, n: u64, size: u64, work: &mut Work) {
+    /// Executes command number `n`, whose value has `size` bytes, `value` with its RESP frame.
+    fn execute_one(
+        &mut self,
+        plan: &GroupPlan,
+        entry: &Entry,
+        n: u64,
+        (size, value): (u64, u64),
+        work: &mut Work,
+    ) {
         let profile = &entry.profile;
         let (mut found, mut created) = (0u32, 0u32);
         if !self.keys_matter {
             found = profile.keys;
         } else {
             let mut draws = plan.keys.of(n);
-            let mut presence = plan.presence.of(n);
-            for _ in 0..profile.keys {
-                let rank = plan.sampler.draw(n, &mut draws);
-                let class = self.keyspace.class_of(&plan.classes, rank);
-                let exists = self.keyspace.exists(class, presence.unit());
+            for key in 0..profile.keys {
+                let class = self.keyspace.draw_class(&plan.classes, n, &mut draws);
+                let exists = self
+                    .keyspace
+                    .exists(&plan.classes, n, class, || plan.presence.of(n ^ (key as u64) << 48).unit());
                 found += exists as u32;
                 created += (!exists && matches!(profile.effect, Effect::Upsert | Effect::Create)) as u32;
                 self.touch_key(plan, profile, class, exists, size, work);
@@ -437,7 +444,7 @@ impl Server {
             Effect::Touch | Effect::Delete => found > 0,
         };
         let by_creation = created > 0;
-        work.cpu += plan.cpu(profile, if by_creation { profile.cpu_created } else { profile.cpu }, size);
+        work.cpu += if by_creation { profile.cpu_created } else { profile.cpu } + entry.per_byte.of(size);
         if profile.effect == Effect::Read {
             work.hits += found as u64;
             work.misses += (profile.keys - found) as u64;
@@ -449,7 +456,7 @@ impl Server {
             _ => found > 0,
         };
         work.reply_bytes += if answers_in_full {
-            profile.reply_fixed + profile.reply_values as u64 * bulk(size)
+            profile.reply_fixed + profile.reply_values as u64 * value
         } else {
             profile.miss_reply
         };
@@ -472,7 +479,7 @@ impl Server {
             } else {
                 (profile.aof_fixed, profile.aof_commands)
             };
-            let bytes = fixed + profile.aof_values as u64 * bulk(size);
+            let bytes = fixed + profile.aof_values as u64 * value;
             let append = plan.append_cost(parts, bytes);
             work.aof_bytes += bytes;
             work.append += append;
@@ -530,19 +537,17 @@ impl Server {
 /// The keyspace of a server and the plans of its groups.
 pub fn plans(
     workloads: &[Workload],
-    keyspace: &Keyspace,
     maps: Vec<ClassMap>,
     version: super::version::Version,
     machine: &CostModel,
     streams: &Streams,
 ) -> Vec<GroupPlan> {
-    let keys = keyspace.ranks();
     workloads
         .iter()
         .zip(maps)
         .enumerate()
         .map(|(index, (workload, map))| {
-            GroupPlan::new(workload, index as u64, keys, map, version, machine, streams)
+            GroupPlan::new(workload, index as u64, map, version, machine, streams)
         })
         .collect()
 }

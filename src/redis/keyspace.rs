@@ -6,6 +6,8 @@
 use super::dict::{Dict, Growth};
 use super::version::Version;
 use crate::client::key_classes::KeyClasses;
+use crate::client::keys::KeySampler;
+use crate::rng::Uniform;
 use crate::scenario::KeyPopularity;
 
 /// Keys by popularity class.
@@ -33,8 +35,10 @@ pub struct Keyspace {
 pub enum ClassMap {
     /// The group's own classes are the partition.
     Own(Box<KeyClasses>),
+    /// One key after the other: the keys that exist are the first ones.
+    InOrder,
     /// Several groups see the keys differently: by rank.
-    ByRank,
+    ByRank(Box<KeySampler>),
 }
 
 /// Sizes of the keys.
@@ -70,7 +74,12 @@ impl Keyspace {
         let count = present.iter().sum();
         let maps = partitions
             .into_iter()
-            .map(|classes| if alike { ClassMap::Own(Box::new(classes)) } else { ClassMap::ByRank })
+            .zip(popularities)
+            .map(|(classes, &popularity)| match popularity {
+                KeyPopularity::Sequential if alike => ClassMap::InOrder,
+                _ if alike => ClassMap::Own(Box::new(classes)),
+                _ => ClassMap::ByRank(Box::new(KeySampler::new(popularity, keys))),
+            })
             .collect();
         let keyspace = Keyspace {
             ends,
@@ -111,12 +120,17 @@ impl Keyspace {
         &self.present
     }
 
-    /// Class of `rank` for a group.
+    /// Class of the key of a group's request number `n`. No state is kept by key, so the rank itself is drawn only
+    /// where groups with different popularities share the classes.
     #[inline(always)]
-    pub fn class_of(&self, map: &ClassMap, rank: u64) -> usize {
+    pub fn draw_class(&self, map: &ClassMap, n: u64, draws: &mut impl Uniform) -> usize {
         match map {
-            ClassMap::Own(classes) => classes.class_of(rank),
-            ClassMap::ByRank => self.ends.partition_point(|&end| end <= rank),
+            ClassMap::Own(classes) => classes.draw(draws.unit()),
+            ClassMap::InOrder => 0,
+            ClassMap::ByRank(sampler) => {
+                let rank = sampler.draw(n, draws);
+                self.ends.partition_point(|&end| end <= rank)
+            }
         }
     }
 
@@ -124,11 +138,15 @@ impl Keyspace {
         self.ends[class] - if class == 0 { 0 } else { self.ends[class - 1] }
     }
 
-    /// Whether a random key of `class` exists, by the uniform number `u`.
+    /// Whether the key of request `n` in `class` exists; draws only when some do and some do not.
     #[inline(always)]
-    pub fn exists(&self, class: usize, u: f64) -> bool {
+    pub fn exists(&self, map: &ClassMap, n: u64, class: usize, draw: impl FnOnce() -> f64) -> bool {
         let (present, size) = (self.present[class], self.size(class));
-        present == size || u * (size as f64) < present as f64
+        present == size
+            || match map {
+                ClassMap::InOrder => n % size < present,
+                _ => draw() * (size as f64) < present as f64,
+            }
     }
 
     /// A key of `class` comes into being; `child_alive` and `may_grow` decide whether the table may grow.

@@ -37,8 +37,21 @@ pub fn bulk(length: u64) -> u64 {
 /// Decimal digits of `n`.
 #[inline]
 pub fn digits(n: u64) -> u64 {
-    n.checked_ilog10().unwrap_or(0) as u64 + 1
+    // 1233 / 4096 is log10(2), a little below: the estimate is right or one too small.
+    let below = (64 - (n | 1).leading_zeros() as u64) * 1233 >> 12;
+    below + (n >= POWERS_OF_TEN[below as usize]) as u64
 }
+
+const POWERS_OF_TEN: [u64; 20] = {
+    let mut powers = [0; 20];
+    let (mut index, mut power) = (1, 1u64);
+    while index < 20 {
+        power *= 10;
+        powers[index] = power;
+        index += 1;
+    }
+    powers
+};
 
 /// RESP length of an integer reply: `:n\r\n` with so many digits.
 fn integer(digits: u64) -> u64 {

@@ -145,7 +145,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
         let streams = Streams::new(scenario.run.seed, options.replication);
         let (server, maps) = Server::new(scenario, &streams);
         let version = scenario.redis.version;
-        let plans = plans(&scenario.workloads, &server.keyspace, maps, version, machine, &streams);
+        let plans = plans(&scenario.workloads, maps, version, machine, &streams);
         let mut first = 0;
         let groups: Vec<ClientGroup> = scenario
             .workloads
