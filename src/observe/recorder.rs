@@ -7,7 +7,7 @@
 use super::histogram::Histogram;
 use super::result::{Scope, WindowQuantiles};
 use crate::client::group::Unit;
-use crate::units::Nanos;
+use crate::units::{NEVER, Nanos};
 
 /// Recorder of sojourns.
 #[derive(Clone, Debug)]
@@ -75,14 +75,18 @@ impl Recorder {
         windows: &[Nanos],
         interval: Option<Nanos>,
     ) -> Self {
-        let base = windows.iter().copied().chain(interval).fold(0, gcd).max(1);
+        // Without windows and rows nothing ever ends.
+        let base = match windows.iter().copied().chain(interval).fold(0, gcd) {
+            0 => NEVER,
+            base => base,
+        };
         let mut recorder = Recorder {
             measured_from,
             cells: vec![Histogram::new(); groups.len() * 2],
             view: Histogram::new(),
             view_free_at: vec![0; connections],
             base,
-            next_tick_at: measured_from + base,
+            next_tick_at: measured_from.saturating_add(base),
             sets: Vec::new(),
             row: interval.map(|length| (length, Histogram::new())),
             scopes: Vec::new(),
@@ -147,7 +151,7 @@ impl Recorder {
     pub fn tick(&mut self, now: Nanos, mut row: impl FnMut(Nanos, Option<RowQuantiles>)) {
         while self.next_tick_at <= now {
             let end = self.next_tick_at;
-            self.next_tick_at += self.base;
+            self.next_tick_at = end.saturating_add(self.base);
             for set in &mut self.sets {
                 set.close_base(&self.cells, end);
             }
