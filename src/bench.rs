@@ -14,7 +14,7 @@ use crate::rng::{StreamId, Streams, Uniform};
 use crate::scenario::resolve::{Overrides, resolve};
 use crate::scenario::{Scenario, builtin};
 use crate::sim::{RunOptions, run};
-use crate::units::{Nanos, SECOND};
+use crate::units::{Nanos, SECOND, format_count};
 
 /// Times each case and the yardstick are measured; the fastest of each counts.
 const ROUNDS: usize = 3;
@@ -81,6 +81,21 @@ pub fn run_all(begun: &mut dyn FnMut(&str)) -> Vec<BenchCase> {
         .collect()
 }
 
+/// The cases as a table for people.
+pub fn table(cases: &[BenchCase]) -> String {
+    let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0).max(4);
+    let mut text = format!(
+        "{:<width$}  {:>12}  {:>11}  {:>16}\n",
+        "case", "commands/s", "ns/command", "x Lindley's loop"
+    );
+    for case in cases {
+        let speed = format_count(case.commands_per_s);
+        let (span, ratio) = (case.ns_per_command, case.ratio_to_lindley);
+        text.push_str(&format!("{:<width$}  {speed:>12}  {span:>11.1}  {ratio:>16.2}\n", case.name));
+    }
+    text
+}
+
 fn measure(name: &'static str, scenario: &Scenario) -> BenchCase {
     let (mut yardstick, mut fastest): (f64, f64) = (0.0, 0.0);
     for _ in 0..ROUNDS {
@@ -140,6 +155,14 @@ mod tests {
         let wait = crate::stats::queueing::md1_wait(0.7e6, 1e-6).expect("stable");
         let expected = 1000.0 + wait * 1e9;
         assert!((mean / expected - 1.0).abs() < 0.02, "{mean} against {expected}");
+    }
+
+    #[test]
+    fn a_case_is_a_row_of_the_table() {
+        let case =
+            BenchCase { name: "pipelined", commands_per_s: 2e7, ns_per_command: 50.0, ratio_to_lindley: 3.1 };
+        let table = table(&[case]);
+        assert!(table.ends_with("pipelined        20.0 M         50.0              3.10\n"), "{table}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::failure::Failure;
 use super::flags::Format;
 use super::terminal::Terminal;
 use crate::bench::{self, BenchCase};
-use crate::units::format_count;
 
 /// Measure the speed of the engine on this machine
 #[derive(Clone, Debug, Args)]
@@ -38,24 +37,10 @@ pub fn bench(args: &BenchArgs, terminal: &Terminal) -> Result<(), Failure> {
         }
     });
     match args.format {
-        Format::Human => terminal.print(&table(&cases)),
+        Format::Human => terminal.print(&bench::table(&cases)),
         Format::Json => terminal.print_bytes(json(&cases).as_bytes()),
         Format::Csv => terminal.print_bytes(csv(&cases).as_bytes()),
     }
-}
-
-fn table(cases: &[BenchCase]) -> String {
-    let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0).max(4);
-    let mut text = format!(
-        "{:<width$}  {:>12}  {:>11}  {:>16}\n",
-        "case", "commands/s", "ns/command", "x Lindley's loop"
-    );
-    for case in cases {
-        let speed = format_count(case.commands_per_s);
-        let (span, ratio) = (case.ns_per_command, case.ratio_to_lindley);
-        text.push_str(&format!("{:<width$}  {speed:>12}  {span:>11.1}  {ratio:>16.2}\n", case.name));
-    }
-    text
 }
 
 fn json(cases: &[BenchCase]) -> String {
@@ -90,10 +75,5 @@ mod tests {
     fn a_case_is_printed_in_every_format() {
         assert_eq!(csv(&[CASE]).lines().nth(1), Some("pipelined,20000000,50,3.1"));
         assert!(json(&[CASE]).contains("\"ns_per_command\": 50.0,\n"), "{}", json(&[CASE]));
-        assert!(
-            table(&[CASE]).ends_with("pipelined        20.0 M         50.0              3.10\n"),
-            "{}",
-            table(&[CASE])
-        );
     }
 }

@@ -23,6 +23,8 @@ const FILES: [&str; 7] =
 pub struct ResultFolder {
     dir: PathBuf,
     temporary: TempDir,
+    /// Dropped after what is in them.
+    _above: NewFolders,
     /// Put the files into the existing folder, beside what else is there.
     in_place: bool,
 }
@@ -51,9 +53,9 @@ impl ResultFolder {
         let parent =
             target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let beside = if in_place { &target } else { parent };
-        fs::create_dir_all(beside).map_err(cannot)?;
+        let above = NewFolders::create(beside).map_err(cannot)?;
         let temporary = temporary_folder(beside).map_err(cannot)?;
-        Ok(ResultFolder { dir: target, temporary, in_place })
+        Ok(ResultFolder { dir: target, temporary, _above: above, in_place })
     }
 
     /// Writes all files, or none.
@@ -102,6 +104,29 @@ impl ResultFolder {
             .into_iter()
             .chain(manifest)
             .try_for_each(|(name, _)| fs::rename(self.temporary.path().join(name), self.dir.join(name)))
+    }
+}
+
+/// Folders made for a result, deepest first; those that stay empty go away again.
+#[derive(Debug)]
+struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    /// Makes `dir` and what is missing above it.
+    fn create(dir: &Path) -> io::Result<Self> {
+        let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+        let missing = dir.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+        let folders = NewFolders(missing);
+        fs::create_dir_all(dir)?;
+        Ok(folders)
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        for dir in &self.0 {
+            let _ = fs::remove_dir(dir);
+        }
     }
 }
 
@@ -174,7 +199,9 @@ mod tests {
     #[test]
     fn nothing_is_left_when_the_run_is_not_finished() {
         let parent = TempDir::new().expect("a folder");
-        let folder = ResultFolder::prepare(&parent.path().join("result"), false).expect("it may be written");
+        let folder =
+            ResultFolder::prepare(&parent.path().join("deep/down/result"), false).expect("it may be written");
+        assert_eq!(names(parent.path()), ["deep"]);
         drop(folder);
         assert!(names(parent.path()).is_empty());
     }

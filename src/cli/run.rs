@@ -39,8 +39,8 @@ pub struct RunArgs {
 /// Runs the subcommand.
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     let scenario = input::load(&args.scenario)?;
-    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
     let interrupt = Interrupt::watch();
+    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
     let timeline = folder.is_some() || args.format == Format::Human;
     let started = Instant::now();
     let result = simulate(&scenario, timeline, &interrupt, terminal)?;

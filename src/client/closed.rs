@@ -83,6 +83,10 @@ impl ClosedLoop {
         if *left == 0 {
             let at = client_ready_at + self.think.sample(&mut self.stream);
             match &mut self.queue {
+                // At the start a first send may lie further ahead.
+                Queue::Fifo(queue) if queue.back().is_some_and(|last| last.0 > at) => {
+                    queue.insert(queue.partition_point(|send| send.0 <= at), (at, connection));
+                }
                 Queue::Fifo(queue) => queue.push_back((at, connection)),
                 Queue::Heap(heap) => heap.push(Reverse((at, connection))),
             }

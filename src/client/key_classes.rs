@@ -235,11 +235,11 @@ mod tests {
             let keys = 1_000_000_000;
             let draws = 400_000;
             let partition = KeyClasses::new(popularity, keys);
-            let mut sampler = KeySampler::new(popularity, keys);
+            let sampler = KeySampler::new(popularity, keys);
             let mut stream = Streams::new(5, 0).open(StreamId::Keys, 0);
             let mut counts = vec![0.0; partition.classes().len()];
-            for _ in 0..draws {
-                counts[partition.class_of(sampler.draw(&mut stream))] += 1.0;
+            for number in 0..draws {
+                counts[partition.class_of(sampler.draw(number, &mut stream))] += 1.0;
             }
             for (class, count) in partition.classes().iter().zip(counts) {
                 let expected = draws as f64 * class.mass;

@@ -192,10 +192,10 @@ mod tests {
 
     fn counts(popularity: KeyPopularity, keys: u64, draws: u64) -> Vec<f64> {
         let mut stream = Streams::new(11, 0).open(StreamId::Keys, 0);
-        let mut sampler = KeySampler::new(popularity, keys);
+        let sampler = KeySampler::new(popularity, keys);
         let mut counts = vec![0.0; keys as usize];
-        for _ in 0..draws {
-            counts[sampler.draw(&mut stream) as usize] += 1.0;
+        for number in 0..draws {
+            counts[sampler.draw(number, &mut stream) as usize] += 1.0;
         }
         counts
     }
@@ -234,8 +234,8 @@ mod tests {
         let mut stream = Streams::new(3, 0).open(StreamId::Keys, 0);
         for s in [1e-6, 1.0 - 1e-13, 1.0 + 1e-10, 5.0, 40.0] {
             for keys in [1, 2, 1_000_000_000_000] {
-                let mut sampler = KeySampler::new(KeyPopularity::Zipf { s }, keys);
-                assert!((0..2000).all(|_| sampler.draw(&mut stream) < keys), "s = {s}, {keys} keys");
+                let sampler = KeySampler::new(KeyPopularity::Zipf { s }, keys);
+                assert!((0..2000).all(|_| sampler.draw(0, &mut stream) < keys), "s = {s}, {keys} keys");
             }
         }
     }

@@ -110,17 +110,17 @@ impl OpenLoop {
             self.at = at;
         } else {
             // A piece ends within the batch: once more, one by one.
-            for index in 0..BATCH {
-                self.times[index] = self.advance(work[index] * per_gap);
+            for (index, gap) in work.iter().enumerate() {
+                self.times[index] = self.advance(gap * per_gap);
             }
         }
     }
 
     fn place_bursts(&mut self, work: &[f64; BATCH], size: u32) {
-        for index in 0..BATCH {
+        for (index, gap) in work.iter().enumerate() {
             if self.burst_left == 0 {
                 self.burst_left = size;
-                self.advance(work[index] * size as f64);
+                self.advance(gap * size as f64);
             }
             self.burst_left -= 1;
             self.times[index] = if self.at.is_finite() { whole(self.at) } else { NEVER };

@@ -157,7 +157,7 @@ impl Recorder {
             }
             if let Some((length, current)) = &mut self.row {
                 self.cells.iter().for_each(|cell| current.merge(cell));
-                if (end - self.measured_from) % *length == 0 {
+                if (end - self.measured_from).is_multiple_of(*length) {
                     row(end, row_quantiles(current));
                     current.clear();
                 }
@@ -257,7 +257,7 @@ fn levels(windows: &[Nanos], from: Nanos) -> Vec<Level> {
     let mut lengths = windows.to_vec();
     lengths.sort_unstable();
     lengths.dedup();
-    let source = |index: usize| (0..index).rev().find(|&below| lengths[index] % lengths[below] == 0);
+    let source = |index: usize| (0..index).rev().find(|&below| lengths[index].is_multiple_of(lengths[below]));
     (0..lengths.len())
         .map(|index| Level {
             window: lengths[index],
@@ -284,6 +284,13 @@ fn gcd(a: Nanos, b: Nanos) -> Nanos {
 mod tests {
     use super::*;
     use crate::units::SECOND;
+
+    #[test]
+    fn without_windows_nothing_ever_ends() {
+        let group = GroupKinds { name: "g".into(), operation: "SET".into(), reads: false, writes: true };
+        let recorder = Recorder::new(&[group], 1, SECOND, &[], None);
+        assert_eq!(recorder.next_tick_at(), NEVER);
+    }
 
     #[test]
     fn windows_of_every_length_hold_what_was_answered_in_them() {

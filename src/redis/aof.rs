@@ -51,7 +51,7 @@ pub struct Aof {
     pub fsync_ok: bool,
     /// Clock of `flushAppendOnlyFile`: milliseconds from 7.4 on, whole seconds before.
     grain: Nanos,
-    /// The cached clock is refreshed in every turn (7.2 on), not only by serverCron.
+    /// The cached clock is refreshed in every turn (6.0 on: `call`; 7.2 on: `afterSleep`), not only by serverCron.
     pub clock_each_turn: bool,
     /// fsync and the fsync-and-close of an old file share one worker (7.2 on).
     one_worker: bool,
@@ -93,7 +93,7 @@ impl Aof {
             write_ok: true,
             fsync_ok: true,
             grain,
-            clock_each_turn: version.has(7, 2),
+            clock_each_turn: version.has(6, 0),
             one_worker: version.has(7, 2),
             always_retries: version.has(7, 0),
             phase: phase % SECOND,
@@ -335,7 +335,11 @@ impl Aof {
     pub fn open_new_file(&mut self, cx: &mut FlushContext) {
         let span = cx.disk.fdatasync(cx.main.now, cx.disk.flushable());
         cx.disk.flush_aof();
-        let end = self.worker_free_at.max(cx.main.now) + span;
+        let mut start = self.worker_free_at.max(cx.main.now);
+        if self.one_worker && self.fsync_in_progress() {
+            start = start.max(self.fsync_done_at);
+        }
+        let end = start + span;
         if self.one_worker {
             self.worker_free_at = end;
         }

@@ -27,6 +27,8 @@ pub struct Cow {
     faults: f64,
     /// Faults before the last fork.
     faults_at_fork: f64,
+    /// Faults before the measured time.
+    faults_before: f64,
     /// Pages copied for the last child; none while it lives.
     copied: Option<f64>,
     /// What was charged too little (or, below zero, too much) by rounding \[ns\].
@@ -55,6 +57,7 @@ impl Cow {
             active: false,
             faults: 0.0,
             faults_at_fork: 0.0,
+            faults_before: 0.0,
             copied: Some(0.0),
             carry: 0.0,
         }
@@ -79,6 +82,13 @@ impl Cow {
     pub fn child_gone(&mut self) {
         self.cost = self.reprotect_cost;
         self.copied = Some(self.faults - self.faults_at_fork);
+    }
+
+    /// The process has gone, and what it shared with it.
+    pub fn forget(&mut self) {
+        self.child_gone();
+        self.classes.clear();
+        self.active = false;
     }
 
     /// Whether writes may still meet protected pages.
@@ -121,8 +131,13 @@ impl Cow {
         (pages * self.page_bytes as f64) as u64
     }
 
-    /// Faults since the start.
+    /// Forgets the faults so far: the measured time begins.
+    pub fn measure(&mut self) {
+        self.faults_before = self.faults;
+    }
+
+    /// Faults of the measured time.
     pub fn faults(&self) -> u64 {
-        self.faults as u64
+        (self.faults - self.faults_before) as u64
     }
 }

@@ -59,9 +59,8 @@ impl Server {
         while self.next_write_back_at <= self.main.now {
             let at = self.next_write_back_at;
             self.next_write_back_at += self.prices.disk.dirty_writeback;
-            let last_write = self.aof.last_write;
             if self.disk.periodic_write_back(at) {
-                self.loss.synced_now(at, last_write);
+                self.loss.written_back(at);
             }
         }
     }
@@ -94,7 +93,9 @@ impl Server {
         let now = self.main.now;
         let age = self.unix_seconds(now) - self.rdb.last_save;
         let may_retry = self.rdb.last_ok
-            || self.rdb.last_try_at.is_none_or(|tried| now - tried > super::persist::BGSAVE_RETRY);
+            || self.rdb.last_try_at.is_none_or(|tried| {
+                self.unix_seconds(now) - self.unix_seconds(tried) > super::persist::BGSAVE_RETRY
+            });
         let point = self
             .config
             .save

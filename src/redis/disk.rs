@@ -48,7 +48,7 @@ impl Disk {
         Disk {
             prices: prices.clone(),
             copy: Factor::new(SECOND as f64 / prices.page_cache_bandwidth),
-            free_run: (prices.dirty_background + prices.dirty_limit) / 2,
+            free_run: u64::midpoint(prices.dirty_background, prices.dirty_limit),
             stream,
             advanced_at: 0,
             dirty_others: 0.0,

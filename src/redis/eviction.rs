@@ -42,7 +42,6 @@ impl Server {
             self.keys_matter = true;
             self.counters.evicted_keys += 1;
             let mut cost = self.prices.cpu.evict_key;
-            self.changes += 1;
             self.rdb.dirty += 1;
             if self.config.appendonly {
                 cost += self.prices.cpu.aof_append;

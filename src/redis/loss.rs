@@ -29,6 +29,8 @@ pub struct LossTracker {
     covers: VecDeque<(u64, Nanos)>,
     /// Writes that survive a machine's death.
     synced: u64,
+    /// The last write that the newest sync or snapshot covers, running or done.
+    covered: u64,
     /// When the first write beyond the newest cover was answered.
     first_uncovered_at: Nanos,
     /// When the first write beyond `synced` was answered.
@@ -54,6 +56,7 @@ impl LossTracker {
             written: already,
             covers: VecDeque::with_capacity(4),
             synced: 0,
+            covered: 0,
             first_uncovered_at: if already > 0 { 0 } else { NEVER },
             first_unsynced_at: if already > 0 { 0 } else { NEVER },
             snapshots_only: false,
@@ -88,8 +91,13 @@ impl LossTracker {
     #[inline(always)]
     pub fn acknowledge(&mut self, now: Nanos, n: u64) {
         self.acknowledged += n;
-        self.first_uncovered_at = self.first_uncovered_at.min(now);
-        self.first_unsynced_at = self.first_unsynced_at.min(now);
+        // A flush covers the writes of its turn before they are answered.
+        if self.acknowledged > self.covered {
+            self.first_uncovered_at = self.first_uncovered_at.min(now);
+        }
+        if self.acknowledged > self.synced {
+            self.first_unsynced_at = self.first_unsynced_at.min(now);
+        }
     }
 
     /// Everything up to write number `last` is handed to the kernel now.
@@ -105,6 +113,7 @@ impl LossTracker {
             newest.1 = self.first_uncovered_at;
         }
         self.covers.push_back((last, NEVER));
+        self.covered = last;
         self.first_uncovered_at = NEVER;
     }
 
@@ -123,6 +132,7 @@ impl LossTracker {
         if self.covers.pop_back().is_some() {
             let before = self.covers.back().map_or(self.first_unsynced_at, |cover| cover.1);
             self.first_uncovered_at = self.first_uncovered_at.min(before);
+            self.covered = self.covers.back().map_or(self.synced, |cover| cover.0);
         }
     }
 
@@ -137,6 +147,7 @@ impl LossTracker {
     pub fn follow_snapshots(&mut self, only: bool) {
         self.snapshots_only = only;
         self.covers.clear();
+        (self.covered, self.first_uncovered_at) = (self.synced, self.first_unsynced_at);
     }
 
     /// Acknowledged writes that a process's death now loses.
@@ -175,12 +186,16 @@ impl LossTracker {
         }
     }
 
-    /// A crash: what is lost is gone and counts no more. Returns the writes lost.
+    /// The kernel has written back all that it was handed.
+    pub fn written_back(&mut self, now: Nanos) {
+        self.synced_now(now, self.written);
+    }
+
+    /// A crash: what is lost is gone and counts no more; numbers go on. Returns the writes lost.
     pub fn crash(&mut self, now: Nanos, machine: bool) -> u64 {
         self.worst(now);
         let lost = if machine { self.machine_loss() } else { self.process_loss() };
-        self.acknowledged -= lost;
-        (self.written, self.synced) = (self.acknowledged, self.acknowledged);
+        (self.written, self.synced, self.covered) = (self.acknowledged, self.acknowledged, self.acknowledged);
         self.covers.clear();
         (self.first_uncovered_at, self.first_unsynced_at) = (NEVER, NEVER);
         lost

@@ -5,14 +5,14 @@ use super::child::{
 };
 use super::config::AppendFsync;
 use super::rewrite::{MANIFEST_SYNCS_AT_END, MANIFEST_SYNCS_AT_START, diff_wait, drain_span};
-use super::server::Server;
+use super::server::{Rdb, Server};
 use super::version::RewriteStyle;
 use crate::cause::Cause;
 use crate::observe::result::ChildRow;
 use crate::units::{NEVER, Nanos, SECOND};
 
-/// A failed BGSAVE is not tried again for this long (`CONFIG_BGSAVE_RETRY_DELAY`).
-pub const BGSAVE_RETRY: Nanos = 5 * SECOND;
+/// A failed BGSAVE is not tried again until more than so many whole seconds later (`CONFIG_BGSAVE_RETRY_DELAY`).
+pub const BGSAVE_RETRY: i64 = 5;
 /// Bytes of a manifest.
 const MANIFEST_BYTES: u64 = 300;
 
@@ -285,8 +285,8 @@ impl Server {
 
     /// SAVE by command: the main thread writes the file itself.
     pub fn save_now(&mut self) {
-        if self.child.is_some() {
-            self.main.blocks.note(self.main.now, "save-refused", "a child is running".into());
+        if self.child.as_ref().is_some_and(|child| child.kind == ChildKind::Bgsave) {
+            self.main.blocks.note(self.main.now, "save-refused", "a BGSAVE is running".into());
             return;
         }
         let pace = self.pace(ChildKind::Bgsave, self.client_load);
@@ -306,8 +306,8 @@ impl Server {
         if self.child.take().is_some() {
             self.counters.children_failed += 1;
             self.disk.set_child_rate(self.main.now, 0.0);
-            self.cow.child_gone();
         }
+        self.cow.forget();
         self.aof.die();
         if machine {
             self.disk.flush_aof();
@@ -319,7 +319,8 @@ impl Server {
             self.aof.base_size = self.aof.base_file_size.min(self.aof.current_size);
         }
         self.rewrite = super::rewrite::Rewrite { buffer_max: self.rewrite.buffer_max, ..Default::default() };
-        self.rdb.dirty = 0;
+        // The next process takes its data for saved and has tried no BGSAVE.
+        self.rdb = Rdb { dirty: 0, last_ok: true, last_try_at: None, scheduled: false, ..self.rdb };
         let lost = self.loss.crash(self.main.now, machine);
         self.refresh_flags();
         lost

@@ -38,7 +38,7 @@ pub fn bulk(length: u64) -> u64 {
 #[inline]
 pub fn digits(n: u64) -> u64 {
     // 1233 / 4096 is log10(2), a little below: the estimate is right or one too small.
-    let below = (64 - (n | 1).leading_zeros() as u64) * 1233 >> 12;
+    let below = ((64 - (n | 1).leading_zeros() as u64) * 1233) >> 12;
     below + (n >= POWERS_OF_TEN[below as usize]) as u64
 }
 

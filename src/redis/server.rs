@@ -248,8 +248,8 @@ impl Server {
         let cow = self.cow.is_active();
         self.gated = self.config.maxmemory > 0 || self.refuses_writes();
         self.keys_matter = !self.keyspace.is_complete() || rehashing || cow || self.gated;
-        self.all_alike =
-            self.keyspace.is_complete() && !rehashing && !self.gated && !(cow && self.keyspace.classes() > 1);
+        let by_class = cow && self.keyspace.classes() > 1;
+        self.all_alike = self.keyspace.is_complete() && !rehashing && !self.gated && !by_class;
         let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load;
         let cores = self.prices.machine.cores as f64;
         self.stretch = Factor::new(((runnable - cores) / cores).max(0.0));

@@ -25,7 +25,7 @@ pub struct Version {
     pub minor: u8,
 }
 
-/// How io threads take part (`redis-write-path` differences of 6.0, Valkey 8.0 and Redis 8.0).
+/// How io threads take part: the designs of Redis 6.0, Valkey 8.0 and Redis 8.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoThreadDesign {
     /// Before Redis 6.0: none.

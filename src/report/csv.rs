@@ -104,7 +104,7 @@ pub fn summary(result: &RunResult) -> Vec<u8> {
 /// `timeline.csv`.
 pub fn timeline(result: &RunResult) -> Vec<u8> {
     let header = timeline_columns().into_iter().map(|column| column.0).collect();
-    let starts = std::iter::once(0).chain(result.timeline.iter().map(|row| row.at));
+    let starts = std::iter::once(result.warmup).chain(result.timeline.iter().map(|row| row.at));
     table(header, starts.zip(&result.timeline).map(|(start, row)| interval_row(result, start, row)))
 }
 
@@ -244,6 +244,17 @@ mod tests {
         result.timeline = vec![TimelineRow { at: SECOND, child: "none", ..TimelineRow::default() }];
         let csv = text(timeline(&result));
         assert!(csv.lines().nth(1).unwrap().starts_with("article,1,1,0,0,,,,,,0,"), "{csv}");
+    }
+
+    #[test]
+    fn the_first_interval_begins_when_the_warm_up_ends() {
+        let mut result = fixture::forks();
+        result.warmup = 60 * SECOND;
+        let row = |at| TimelineRow { at, completed: 5000, child: "none", ..TimelineRow::default() };
+        result.timeline = vec![row(61 * SECOND), row(62 * SECOND)];
+        let csv = text(timeline(&result));
+        let throughputs: Vec<&str> = csv.lines().skip(1).map(|row| row.split(',').nth(4).unwrap()).collect();
+        assert_eq!(throughputs, ["5000", "5000"]);
     }
 
     #[test]

@@ -267,9 +267,11 @@ fn notes(out: &mut Output, about: &About) {
     if about.notes.is_empty() {
         return;
     }
-    out.heading("Not modelled", "");
+    out.heading("Notes", "");
     for note in about.notes.iter().take(ROWS_MAX / 2) {
-        out.line(&format!("  {}", note.chars().take(WIDTH - 2).collect::<String>()));
+        let cut = note.char_indices().nth(WIDTH - 2).is_some();
+        let shown: String = note.chars().take(if cut { WIDTH - 4 } else { WIDTH - 2 }).collect();
+        out.line(&format!("  {shown}{}", if cut { " …" } else { "" }));
     }
     if about.notes.len() > ROWS_MAX / 2 {
         let more = about.notes.len() - ROWS_MAX / 2;
@@ -331,7 +333,7 @@ mod tests {
     #[test]
     fn sections_without_content_are_left_out() {
         let text = plain(&fixture::nothing(), &fixture::about());
-        for heading in ["Longest stalls", "Busy with", "Lost in a crash", "Not modelled", "P99 over time"] {
+        for heading in ["Longest stalls", "Busy with", "Lost in a crash", "Notes", "P99 over time"] {
             assert!(!text.contains(heading), "{text}");
         }
         assert!(text.contains("No request was answered"));

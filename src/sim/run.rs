@@ -85,6 +85,8 @@ pub struct Simulation<'a, P> {
     pub(super) units: Vec<Unit>,
     pub(super) backlog: Vec<Unit>,
     pub(super) order: Vec<(u32, Unit)>,
+    /// Service of each unit of this turn, when a probe watches.
+    pub(super) services: Vec<Nanos>,
     /// By connection: the last turn that saw it, and its place in an arranged turn; by place: what its read takes.
     pub(super) last_turn: Vec<u32>,
     pub(super) place: Vec<u32>,
@@ -188,6 +190,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             units: Vec::with_capacity(1024),
             backlog: Vec::with_capacity(1024),
             order: Vec::new(),
+            services: Vec::new(),
             last_turn: vec![0; connections],
             place: vec![0; connections],
             room: vec![0; connections],
@@ -206,6 +209,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
 
     /// Checks every book and puts the result together.
     fn finish(mut self, scenario: &Scenario) -> RunResult {
+        self.tick();
         let end = self.server.main.now;
         self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);
         self.server.note_memory();
@@ -215,6 +219,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
         assert_eq!(taken, self.answered + in_flight, "requests arrived = answered + in flight");
         let mut busy = self.server.main.busy;
         busy.iter_mut().zip(&self.busy_before).for_each(|(now, before)| *now -= before);
+        self.server.counters.cow_faults = self.server.cow.faults();
         let info = self.info(scenario);
         let memory = MemoryUse {
             used_bytes: self.server.used_memory(),

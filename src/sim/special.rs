@@ -74,6 +74,7 @@ impl<P: Probe> Simulation<'_, P> {
         server.main.blocks.clear();
         server.loss.clear();
         server.counters = Default::default();
+        server.cow.measure();
         server.children.clear();
         self.measured_from_at = server.main.now;
         self.busy_before = server.main.busy;
@@ -119,6 +120,7 @@ impl<P: Probe> Simulation<'_, P> {
         let restart = restart.min(self.horizon.saturating_sub(at));
         self.server.main.block(Cause::Restart, restart, String::new);
         let back_at = self.server.main.now;
+        self.server.rdb.last_save = self.server.unix_seconds(back_at);
         let mut refused = std::mem::take(&mut self.backlog);
         for group in &mut self.groups {
             // Closed loops find the server again once each connection has been refused.

@@ -42,6 +42,8 @@ pub struct Replied {
     pub sent_at: Nanos,
     /// Reply read by the client.
     pub read_at: Nanos,
+    /// Main-thread time of executing them: CPU, faults and moved buckets, eviction not included.
+    pub service: Nanos,
 }
 
 impl<P: Probe> Simulation<'_, P> {
@@ -76,10 +78,8 @@ impl<P: Probe> Simulation<'_, P> {
         if self.server.main.now >= self.noise.next_at() {
             self.host_gaps(0);
         }
-        if self.server.config.appendonly && flushed == Flushed::Fine {
-            if !self.server.flush_quietly() {
-                flushed = self.server.flush(false);
-            }
+        if self.server.config.appendonly && flushed == Flushed::Fine && !self.server.flush_quietly() {
+            flushed = self.server.flush(false);
         }
         if self.server.main.now >= self.recorder.next_tick_at() {
             self.tick();
@@ -154,12 +154,17 @@ impl<P: Probe> Simulation<'_, P> {
         if !alone && !self.one_each() {
             clients = self.arrange();
         }
+        self.services.clear();
         for unit in &mut self.units {
             let replied = work.reply_bytes;
+            let before = work.cpu + work.cow + work.rehash;
             let plan = &self.plans[unit.group as usize];
             let answered = self.server.execute(plan, unit.first, unit.commands, &mut work);
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
             unit.reply_bytes = work.reply_bytes - replied;
+            if P::ON {
+                self.services.push(work.cpu + work.cow + work.rehash - before);
+            }
         }
         self.charge_turn(clients, &work);
         work
@@ -244,7 +249,7 @@ impl<P: Probe> Simulation<'_, P> {
             let group = units[0].group as usize;
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);
-            for unit in units {
+            for (place, unit) in (first..).zip(units) {
                 self.recorder.answered(group, unit, read_at);
                 if P::ON {
                     self.probe.replied(&Replied {
@@ -258,6 +263,7 @@ impl<P: Probe> Simulation<'_, P> {
                         flushed_at,
                         sent_at,
                         read_at,
+                        service: self.services[place],
                     });
                 }
             }

@@ -1,0 +1,177 @@
+//! A group of clients for the slow engine: every send is an event.
+//!
+//! Taken from the simulator: the draws of an open loop's arrivals. The rest (closed loops, the network, client threads)
+//! is written anew.
+
+use writepath::client::open::OpenLoop;
+use writepath::curve::Curve;
+use writepath::dist::Dist;
+use writepath::rng::{Stream, StreamId, Streams};
+use writepath::scenario::{Scenario, Source};
+use writepath::units::{KIB, Nanos};
+
+/// One write of a client that the server has not answered in full.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientWrite {
+    pub arrived_at: Nanos,
+    pub readable_at: Nanos,
+    /// Number of its next command in its group.
+    pub first: u64,
+    pub commands: u32,
+    /// Counted over all groups.
+    pub connection: u32,
+    pub group: usize,
+    /// Number of the write in its group.
+    pub number: u64,
+}
+
+enum Loop {
+    Open(Box<OpenLoop>),
+    Closed { think: Dist, stream: Stream, missing: Vec<u32>, ties_by_connection: bool },
+}
+
+pub struct Clients {
+    group: usize,
+    source: Loop,
+    first_connection: u32,
+    connections: u32,
+    pipeline: u32,
+    sent: u64,
+    /// Between a send and its being readable \[ns\].
+    way_in: Nanos,
+    last_readable_at: Nanos,
+    one_way: Nanos,
+    jitter: Dist,
+    jitter_stream: Stream,
+    /// Until when each client thread is busy.
+    busy_until: Vec<Nanos>,
+    wakeup: Curve,
+    per_reply: Nanos,
+    per_command: Nanos,
+    pub busy: Nanos,
+}
+
+/// A send to be scheduled: time, order among equal times, connection within the group.
+pub type Send = (Nanos, u64, u32);
+
+impl Clients {
+    pub fn new(
+        scenario: &Scenario,
+        group: usize,
+        first_connection: u32,
+        bytes: f64,
+        streams: &Streams,
+    ) -> Self {
+        let (workload, machine) = (&scenario.workloads[group], &scenario.machine);
+        let stream = |id| streams.open(id, group as u64);
+        let threads = machine.client.threads.clamp(1, workload.connections);
+        let source = match &workload.source {
+            Source::Open { schedule, arrivals } => Loop::Open(Box::new(OpenLoop::new(
+                schedule,
+                *arrivals,
+                workload.pipeline,
+                workload.connections,
+                stream(StreamId::Arrivals),
+                stream(StreamId::Connections),
+            ))),
+            Source::Closed { think } => Loop::Closed {
+                think: think.clone(),
+                stream: stream(StreamId::Arrivals),
+                missing: vec![0; workload.connections as usize],
+                // One thread that always thinks as long sends in the order of its replies.
+                ties_by_connection: !(threads == 1
+                    && machine.network.jitter.fixed().is_some()
+                    && think.fixed().is_some()),
+            },
+        };
+        let kib = bytes * workload.pipeline as f64 / KIB as f64;
+        Clients {
+            group,
+            source,
+            first_connection,
+            connections: workload.connections,
+            pipeline: workload.pipeline,
+            sent: 0,
+            way_in: machine.network.one_way + (kib * machine.network.per_kib).round() as Nanos,
+            last_readable_at: 0,
+            one_way: machine.network.one_way,
+            jitter: machine.network.jitter.clone(),
+            jitter_stream: stream(StreamId::Network),
+            busy_until: vec![0; threads as usize],
+            wakeup: Curve::new(&machine.client.wakeup),
+            per_reply: machine.client.per_reply,
+            per_command: machine.client.per_command,
+            busy: 0,
+        }
+    }
+
+    /// The sends that need no reply before them.
+    pub fn first_sends(&self) -> Vec<Send> {
+        match &self.source {
+            Loop::Open(open) => vec![(open.next_at(), 0, 0)],
+            Loop::Closed { think, .. } => {
+                // Spread over one round of a client thread.
+                let work = self.per_reply + self.per_command * self.pipeline as u64;
+                let threads = self.busy_until.len() as u64;
+                let spread = work * self.connections as u64 / threads + think.mean() as Nanos;
+                let at = |connection: u32| spread * connection as u64 / self.connections as u64;
+                (0..self.connections).map(|c| (at(c), self.tie(c), c)).collect()
+            }
+        }
+    }
+
+    fn tie(&self, connection: u32) -> u64 {
+        match self.source {
+            Loop::Closed { ties_by_connection: true, .. } => connection as u64,
+            _ => 0,
+        }
+    }
+
+    /// A client writes at `now`. An open loop also says when the next one does.
+    pub fn send(&mut self, now: Nanos, connection: u32) -> (ClientWrite, Option<Send>) {
+        let (connection, next) = match &mut self.source {
+            Loop::Open(open) => {
+                let connection = open.take();
+                (connection, Some((open.next_at(), 0, 0)))
+            }
+            Loop::Closed { missing, .. } => {
+                assert_eq!(missing[connection as usize], 0, "it has all its replies");
+                missing[connection as usize] = self.pipeline;
+                (connection, None)
+            }
+        };
+        self.last_readable_at = self.last_readable_at.max(now + self.way_in);
+        let write = ClientWrite {
+            arrived_at: now,
+            readable_at: self.last_readable_at,
+            first: self.sent * self.pipeline as u64,
+            commands: self.pipeline,
+            connection: self.first_connection + connection,
+            group: self.group,
+            number: self.sent,
+        };
+        self.sent += 1;
+        (write, next)
+    }
+
+    /// `commands` replies on `connection` leave the server at `out_at`: when they are read, and the send that follows.
+    ///
+    /// A client thread takes replies in the order in which the server sent them.
+    pub fn receive(&mut self, connection: u32, commands: u32, out_at: Nanos) -> (Nanos, Option<Send>) {
+        let connection = connection - self.first_connection;
+        let here_at = out_at + self.one_way + self.jitter.sample(&mut self.jitter_stream) as Nanos;
+        let threads = self.busy_until.len();
+        let busy_until = &mut self.busy_until[connection as usize % threads];
+        let read_at =
+            if here_at > *busy_until { here_at + self.wakeup.at(here_at - *busy_until) } else { *busy_until };
+        let work = self.per_reply + self.per_command * commands as u64;
+        *busy_until = read_at + work;
+        self.busy += work;
+        let tie = self.tie(connection);
+        let Loop::Closed { think, stream, missing, .. } = &mut self.source else { return (read_at, None) };
+        missing[connection as usize] -= commands;
+        let done = missing[connection as usize] == 0;
+        let send = done.then(|| (read_at + work + think.sample(stream).round() as Nanos, tie, connection));
+        (read_at, send)
+    }
+}
