@@ -1,8 +1,8 @@
 //! serverCron, in the server's order (server.c; section comments name its steps).
 
 use super::aof::Flushed;
-use super::execute::Work;
 use super::server::Server;
+use super::work::Work;
 use crate::cause::Cause;
 use crate::units::SECOND;
 

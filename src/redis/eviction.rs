@@ -5,8 +5,8 @@
 //! key by key: an LRU or LFU victim is taken from the least popular of `maxmemory-samples` sampled classes.
 
 use super::config::MaxmemoryPolicy;
-use super::execute::Work;
 use super::server::Server;
+use super::work::Work;
 use crate::rng::Uniform;
 use crate::units::{MICROSECOND, NEVER, Nanos};
 

@@ -8,7 +8,7 @@
 use super::run::Simulation;
 use super::turn::{MAX_WRITE, Probe};
 use crate::cause::Cause;
-use crate::redis::execute::Work;
+use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
 /// What the turns added up to.

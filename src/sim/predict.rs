@@ -1,7 +1,7 @@
 //! What the closed forms say of a scenario before it runs: offered load and capacity.
 
 use crate::redis::child::{ChildKind, fork_span};
-use crate::redis::execute::{GroupPlan, plans};
+use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::Streams;
 use crate::scenario::{Scenario, Source, Workload};

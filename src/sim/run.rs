@@ -9,7 +9,7 @@ use crate::noise::HostNoise;
 use crate::observe::recorder::{GroupKinds, Recorder};
 use crate::observe::result::{Errors, InfoValue, MemoryUse, RunResult, TimelineRow};
 use crate::redis::command::Effect;
-use crate::redis::execute::{GroupPlan, plans};
+use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::{Scenario, TimedEvent};

@@ -4,7 +4,7 @@ use super::run::Simulation;
 use crate::cause::Cause;
 use crate::client::group::Unit;
 use crate::redis::aof::Flushed;
-use crate::redis::execute::Work;
+use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
 /// What a probe may watch. `()` watches nothing and costs nothing.

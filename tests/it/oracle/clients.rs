@@ -5,7 +5,7 @@
 
 use writepath::client::open::OpenLoop;
 use writepath::curve::Curve;
-use writepath::dist::Dist;
+use writepath::dist::Sampler;
 use writepath::rng::{Stream, StreamId, Streams};
 use writepath::scenario::{Scenario, Source};
 use writepath::units::{KIB, Nanos};
@@ -27,7 +27,7 @@ pub struct ClientWrite {
 
 enum Loop {
     Open(Box<OpenLoop>),
-    Closed { think: Dist, stream: Stream, missing: Vec<u32>, ties_by_connection: bool },
+    Closed { think: Sampler, stream: Stream, missing: Vec<u32>, ties_by_connection: bool },
 }
 
 pub struct Clients {
@@ -41,7 +41,7 @@ pub struct Clients {
     way_in: Nanos,
     last_readable_at: Nanos,
     one_way: Nanos,
-    jitter: Dist,
+    jitter: Sampler,
     jitter_stream: Stream,
     /// Until when each client thread is busy.
     busy_until: Vec<Nanos>,
@@ -75,7 +75,7 @@ impl Clients {
                 stream(StreamId::Connections),
             ))),
             Source::Closed { think } => Loop::Closed {
-                think: think.clone(),
+                think: Sampler::new(think),
                 stream: stream(StreamId::Arrivals),
                 missing: vec![0; workload.connections as usize],
                 // One thread that always thinks as long sends in the order of its replies.
@@ -95,7 +95,7 @@ impl Clients {
             way_in: machine.network.one_way + (kib * machine.network.per_kib).round() as Nanos,
             last_readable_at: 0,
             one_way: machine.network.one_way,
-            jitter: machine.network.jitter.clone(),
+            jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: stream(StreamId::Network),
             busy_until: vec![0; threads as usize],
             wakeup: Curve::new(&machine.client.wakeup),
@@ -159,7 +159,7 @@ impl Clients {
     /// A client thread takes replies in the order in which the server sent them.
     pub fn receive(&mut self, connection: u32, commands: u32, out_at: Nanos) -> (Nanos, Option<Send>) {
         let connection = connection - self.first_connection;
-        let here_at = out_at + self.one_way + self.jitter.sample(&mut self.jitter_stream) as Nanos;
+        let here_at = out_at + self.one_way + self.jitter.sample(&mut self.jitter_stream);
         let threads = self.busy_until.len();
         let busy_until = &mut self.busy_until[connection as usize % threads];
         let read_at =
@@ -171,7 +171,7 @@ impl Clients {
         let Loop::Closed { think, stream, missing, .. } = &mut self.source else { return (read_at, None) };
         missing[connection as usize] -= commands;
         let done = missing[connection as usize] == 0;
-        let send = done.then(|| (read_at + work + think.sample(stream).round() as Nanos, tie, connection));
+        let send = done.then(|| (read_at + work + think.sample(stream), tie, connection));
         (read_at, send)
     }
 }

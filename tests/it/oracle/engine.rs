@@ -12,8 +12,11 @@ use writepath::math::Factor;
 use writepath::noise::HostNoise;
 use writepath::observe::result::{ChildRow, Counters, Loss};
 use writepath::redis::aof::Flushed;
-use writepath::redis::execute::{GroupPlan, Work, plans};
 use writepath::redis::server::Server;
+use writepath::redis::{
+    plan::{GroupPlan, plans},
+    work::Work,
+};
 use writepath::rng::{StreamId, Streams};
 use writepath::scenario::{Action, Scenario};
 use writepath::sim::Replied;

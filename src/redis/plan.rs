@@ -1,0 +1,258 @@
+//! What a server knows about the commands of one group before any of them runs.
+//!
+//! Attributes of command number n (which command, value size, key, whether it exists) are functions of n, drawn
+//! only when something depends on them.
+
+use super::keyspace::ClassMap;
+use super::profile::{Effect, Profile};
+use super::resp::bulk;
+use super::version::Version;
+use super::work::{Answered, Work};
+use crate::cost_model::CostModel;
+use crate::dist::Sampler;
+use crate::math::Factor;
+use crate::rng::{Numbered, StreamId, Streams};
+use crate::scenario::Workload;
+use crate::units::{KIB, Nanos};
+
+/// Bytes of a collection's element beyond its own, in a listpack (length, back-length, header share).
+const ELEMENT_OVERHEAD: f64 = 8.0;
+
+/// One command of a group's mix.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Shares of this and the commands before it.
+    pub(super) cumulative: f64,
+    pub(super) profile: Profile,
+    /// Reading and copying the values, a byte of their length.
+    pub(super) per_byte: Factor,
+    pub(super) is_write: bool,
+}
+
+/// A command all of whose runs are alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    pub(super) is_write: bool,
+    pub(super) changes: bool,
+    /// CPU time without the AOF append.
+    pub(super) cpu: Nanos,
+    pub(super) append: Nanos,
+    pub(super) input: u64,
+    pub(super) reply: u64,
+    pub(super) aof: u64,
+    pub(super) dirty: u64,
+    pub(super) hits: u64,
+    /// Pages a run touches.
+    pub(super) pages: f64,
+}
+
+/// What a server knows about the commands of one group.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    pub(super) entries: Vec<Entry>,
+    pub(super) alike: Option<Alike>,
+    pub(super) deletes: bool,
+    pub(super) mix: Numbered,
+    pub(super) sizes: Numbered,
+    pub(super) keys: Numbered,
+    pub(super) presence: Numbered,
+    pub(super) size: Sampler,
+    pub(super) classes: ClassMap,
+    pub(super) per_byte: f64,
+    pub(super) append: Nanos,
+    pub(super) append_per_byte: Factor,
+    pub(super) pages_per_set: f64,
+    pub(super) pages_per_update: f64,
+    pub(super) element_bytes: f64,
+}
+
+impl GroupPlan {
+    /// The plan of `workload`, the group number `index`.
+    pub fn new(
+        workload: &Workload,
+        index: u64,
+        classes: ClassMap,
+        server_version: Version,
+        machine: &CostModel,
+        streams: &Streams,
+    ) -> Self {
+        let mut cumulative = 0.0;
+        let entries: Vec<Entry> = workload
+            .mix
+            .iter()
+            .map(|(command, share)| {
+                cumulative += share;
+                let profile = command.profile(server_version, workload.key_size, &machine.cpu);
+                let is_write = !matches!(profile.effect, Effect::None | Effect::Read);
+                let per_byte = machine.cpu.per_kib / KIB as f64 * profile.values as f64;
+                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write }
+            })
+            .collect();
+        let mut plan = GroupPlan {
+            entries,
+            alike: None,
+            deletes: workload.mix.iter().any(|(command, _)| command.effect() == Effect::Delete),
+            mix: Numbered::new(streams, StreamId::Mix, index),
+            sizes: Numbered::new(streams, StreamId::ValueSizes, index),
+            keys: Numbered::new(streams, StreamId::Keys, index),
+            presence: Numbered::new(streams, StreamId::Keyspace, index),
+            size: Sampler::new(&workload.value_size),
+            classes,
+            per_byte: machine.cpu.per_kib / KIB as f64,
+            append: machine.cpu.aof_append,
+            append_per_byte: Factor::new(machine.cpu.aof_append_per_kib / KIB as f64),
+            pages_per_set: machine.cow.pages_per_set,
+            pages_per_update: machine.cow.pages_per_update,
+            element_bytes: workload.value_size.mean() + ELEMENT_OVERHEAD,
+        };
+        plan.alike = plan.make_alike();
+        plan
+    }
+
+    /// The one command, if every run of it is the same while all keys exist.
+    #[inline(always)]
+    pub(crate) fn alike(&self) -> Option<&Alike> {
+        self.alike.as_ref()
+    }
+
+    /// Whether some command removes keys.
+    #[inline(always)]
+    pub fn deletes(&self) -> bool {
+        self.deletes
+    }
+
+    /// Mean bytes of a request, over mix and sizes.
+    pub fn mean_request_bytes(&self) -> f64 {
+        self.mean(|entry, value| {
+            entry.profile.request_fixed as f64 + entry.profile.request_values as f64 * value
+        })
+    }
+
+    /// Mean main-thread time of a command without its AOF append \[ns\].
+    pub fn mean_cpu(&self) -> f64 {
+        self.mean(|entry, _| {
+            entry.profile.cpu as f64 + entry.profile.values as f64 * self.size.mean() * self.per_byte
+        })
+    }
+
+    /// Mean bytes a command adds to the AOF when every key exists.
+    pub fn mean_aof_bytes(&self) -> f64 {
+        self.mean(|entry, value| match entry.profile.effect {
+            Effect::Create => 0.0,
+            _ => entry.profile.aof_fixed as f64 + entry.profile.aof_values as f64 * value,
+        })
+    }
+
+    /// Mean main-thread time of appending a command to the AOF buffer \[ns\].
+    pub fn mean_append(&self) -> f64 {
+        let commands = self.mean(|entry, _| entry.profile.aof_commands as f64);
+        commands * self.append as f64 + self.append_per_byte.of(self.mean_aof_bytes() as u64) as f64
+    }
+
+    /// Share of commands that change the keyspace when every key exists, and the mean `dirty` of a command.
+    pub fn change_rates(&self) -> (f64, f64) {
+        let changes =
+            |entry: &Entry| matches!(entry.profile.effect, Effect::Upsert | Effect::Touch | Effect::Delete);
+        (
+            self.mean(|entry, _| changes(entry) as u64 as f64),
+            self.mean(|entry, _| if changes(entry) { entry.profile.dirty as f64 } else { 0.0 }),
+        )
+    }
+
+    fn mean(&self, of: impl Fn(&Entry, f64) -> f64) -> f64 {
+        let value = bulk(self.size.mean().round() as u64) as f64;
+        let mut before = 0.0;
+        self.entries
+            .iter()
+            .map(|entry| {
+                (entry.cumulative - std::mem::replace(&mut before, entry.cumulative)) * of(entry, value)
+            })
+            .sum()
+    }
+
+    /// The one command, if every run of it is the same while all keys exist.
+    fn make_alike(&self) -> Option<Alike> {
+        let ([entry], Some(size)) = (&self.entries[..], self.size.fixed()) else { return None };
+        let profile = &entry.profile;
+        if profile.effect == Effect::Delete || profile.adds_elements > 0 {
+            return None;
+        }
+        let changes = matches!(profile.effect, Effect::Upsert | Effect::Touch);
+        let value = bulk(size);
+        let aof = if changes { profile.aof_fixed + profile.aof_values as u64 * value } else { 0 };
+        Some(Alike {
+            is_write: entry.is_write,
+            changes,
+            cpu: profile.cpu + entry.per_byte.of(size),
+            append: if changes { self.append_cost(profile.aof_commands, aof) } else { 0 },
+            input: profile.request_fixed + profile.request_values as u64 * value,
+            reply: match profile.effect {
+                Effect::Create => profile.miss_reply,
+                _ => profile.reply_fixed + profile.reply_values as u64 * value,
+            },
+            aof,
+            dirty: if changes { profile.dirty as u64 } else { 0 },
+            hits: if profile.effect == Effect::Read { profile.keys as u64 } else { 0 },
+            pages: if changes { self.pages(profile, size) } else { 0.0 },
+        })
+    }
+
+    pub(super) fn append_cost(&self, commands: u32, bytes: u64) -> Nanos {
+        commands as u64 * self.append + self.append_per_byte.of(bytes)
+    }
+
+    /// Pages that one run touches.
+    pub(super) fn pages(&self, profile: &Profile, size: u64) -> f64 {
+        if profile.replaces_value {
+            profile.keys as f64 * (self.pages_per_set + (size / (4 * KIB)) as f64)
+        } else {
+            self.pages_per_update
+        }
+    }
+}
+
+impl Alike {
+    /// What `commands` commands add up to, faults apart.
+    #[inline(always)]
+    pub(crate) fn work(&self, commands: u32, appendonly: bool) -> Work {
+        let n = commands as u64;
+        let appended = if appendonly { n } else { 0 };
+        Work {
+            cpu: n * self.cpu + appended * self.append,
+            append: appended * self.append,
+            aof_bytes: appended * self.aof,
+            changed: n * self.changes as u64,
+            dirty: n * self.dirty,
+            commands: n,
+            input_bytes: n * self.input,
+            reply_bytes: n * self.reply,
+            hits: n * self.hits,
+            ..Work::default()
+        }
+    }
+
+    /// How `commands` commands are counted.
+    #[inline(always)]
+    pub(crate) fn answered(&self, commands: u32) -> Answered {
+        let (reads, writes) = if self.is_write { (0, commands) } else { (commands, 0) };
+        Answered { reads, writes, errors: 0 }
+    }
+}
+
+/// The keyspace of a server and the plans of its groups.
+pub fn plans(
+    workloads: &[Workload],
+    maps: Vec<ClassMap>,
+    version: Version,
+    machine: &CostModel,
+    streams: &Streams,
+) -> Vec<GroupPlan> {
+    workloads
+        .iter()
+        .zip(maps)
+        .enumerate()
+        .map(|(index, (workload, map))| {
+            GroupPlan::new(workload, index as u64, map, version, machine, streams)
+        })
+        .collect()
+}
