@@ -93,6 +93,8 @@ pub struct Cpu {
     pub cron: Nanos,
     /// What waking costs after sleeping so long: (slept, cost) rising; linear between, 0 → 0 before the first.
     pub wakeup: Vec<(Nanos, Nanos)>,
+    /// What write(2) costs more when it wakes a client on the same machine, by how long that one has slept.
+    pub wake_client: Vec<(Nanos, Nanos)>,
     /// Moving one hash-table bucket while rehashing \[ns\].
     pub rehash_step: Nanos,
     /// Sampling and deleting one key under maxmemory, without its DEL's append \[ns\].
@@ -117,8 +119,10 @@ pub struct Client {
     pub local: bool,
     /// Client threads (or processes) that share the connections of a closed-loop group, ≥ 1.
     pub threads: u32,
-    /// One client thread's time per connection it serves: read, write, its loop \[ns\].
+    /// One client thread's time per connection it reads replies of: its loop, read(2) \[ns\].
     pub per_reply: Nanos,
+    /// One client thread's time per client write \[ns\].
+    pub per_send: Nanos,
     /// One client thread's time per command it sends and reads \[ns\].
     pub per_command: Nanos,
     /// What waking a client costs after sleeping so long, as [`Cpu::wakeup`].

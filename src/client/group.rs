@@ -7,7 +7,7 @@ use crate::curve::Curve;
 use crate::dist::Sampler;
 use crate::rng::{Stream, StreamId, Streams};
 use crate::scenario::{Source, Workload};
-use crate::units::{KIB, Nanos};
+use crate::units::{KIB, Nanos, SECOND};
 
 /// One write of a client: commands of one connection that arrive together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub struct ClientGroup {
     first_connection: u32,
     /// Number of the next command.
     next_command: u64,
-    /// Bytes of a client write, for its transmission \[ns\].
-    transmission: Nanos,
+    /// From the intended time of a client write to its bytes at the server: waking, sending, the network.
+    way_in: Nanos,
     one_way: Nanos,
     jitter: Sampler,
     jitter_stream: Stream,
@@ -65,7 +65,10 @@ pub struct ClientGroup {
     threads: Vec<Thread>,
     thread_of: Vec<u16>,
     wakeup: Curve,
-    per_reply: Nanos,
+    /// What waking a sleeping client costs the server; none where clients are elsewhere or nothing.
+    wake_client: Option<Curve>,
+    per_round: Nanos,
+    per_send: Nanos,
     per_command: Nanos,
     /// CPU time of the client threads so far \[ns\].
     pub client_busy: Nanos,
@@ -94,28 +97,37 @@ impl ClientGroup {
                 streams.open(StreamId::Connections, index as u64),
             ))),
             Source::Closed { think } => {
-                let one = machine.client.per_reply + machine.client.per_command * workload.pipeline as u64;
+                let client = &machine.client;
+                let commands = client.per_command * workload.pipeline as u64;
+                let one = client.per_reply + client.per_send + commands;
                 let spread = one * connections as u64 / threads as u64 + think.mean() as Nanos;
                 let in_order = threads == 1 && machine.network.jitter.fixed().is_some();
                 Origin::Closed(ClosedLoop::new(connections, think.clone(), spread, in_order, arrivals))
             }
         };
         let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
+        let transmission = (kib * machine.network.per_kib).round() as Nanos;
+        let wakeup = Curve::new(&machine.client.wakeup);
+        let wakes = wakeup.at(sleep_before_send(workload, machine, threads));
+        let way_in = wakes + machine.client.per_send + machine.network.one_way + transmission;
         let mut group = ClientGroup {
             index,
             origin,
             pipeline: workload.pipeline,
             first_connection,
             next_command: 0,
-            transmission: (kib * machine.network.per_kib).round() as Nanos,
+            way_in,
             one_way: machine.network.one_way,
             jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: streams.open(StreamId::Network, index as u64),
             next_readable_at: 0,
             threads: vec![Thread::default(); threads as usize],
             thread_of: (0..connections).map(|c| (c % threads) as u16).collect(),
-            wakeup: Curve::new(&machine.client.wakeup),
-            per_reply: machine.client.per_reply,
+            wakeup,
+            wake_client: (machine.client.local && machine.cpu.wake_client.iter().any(|point| point.1 > 0))
+                .then(|| Curve::new(&machine.cpu.wake_client)),
+            per_round: machine.client.per_reply + machine.client.per_send,
+            per_send: machine.client.per_send,
             per_command: machine.client.per_command,
             client_busy: 0,
         };
@@ -142,7 +154,7 @@ impl ClientGroup {
     /// readable next is readable after what was before.
     #[inline(always)]
     fn look_ahead(&mut self) {
-        self.next_readable_at = self.next_arrival_at().saturating_add(self.one_way + self.transmission);
+        self.next_readable_at = self.next_arrival_at().saturating_add(self.way_in);
     }
 
     /// No later than when the client write after the next can be read; 0 when that is not known without work.
@@ -152,7 +164,7 @@ impl ClientGroup {
             Origin::Open(open) => open.second_at(),
             Origin::Closed(closed) => closed.second_at(),
         };
-        if second == 0 { 0 } else { second.saturating_add(self.one_way + self.transmission) }
+        if second == 0 { 0 } else { second.saturating_add(self.way_in) }
     }
 
     /// Commands of a client write.
@@ -201,18 +213,41 @@ impl ClientGroup {
         } else {
             thread.free_at
         };
-        let work = self.per_reply + self.per_command * commands as u64;
+        let work = self.per_round + self.per_command * commands as u64;
         thread.free_at = read_at + work;
         self.client_busy += work;
         if let Origin::Closed(closed) = &mut self.origin {
-            closed.replied(connection, commands, read_at + work);
+            // The send is meant when its turn comes; writing it is on its way in.
+            closed.replied(connection, commands, read_at + work - self.per_send);
             self.look_ahead();
         }
         read_at
+    }
+
+    /// What the write(2) of a reply at `now` costs the server beyond its price, if it wakes the client's thread.
+    #[inline(always)]
+    pub fn wake_cost(&self, connection: u32, now: Nanos) -> Nanos {
+        let Some(cost) = &self.wake_client else { return 0 };
+        let connection = connection - self.first_connection;
+        let thread = &self.threads[self.thread_of[connection as usize] as usize];
+        cost.at(now.saturating_sub(thread.free_at))
     }
 
     /// Whether requests wait for replies before more come.
     pub fn is_closed(&self) -> bool {
         matches!(self.origin, Origin::Closed(_))
     }
+}
+
+/// How long a client thread on the server's machine sleeps before it sends, in an open loop: half the mean gap
+/// between its sends, since replies wake it as well. A closed loop sends while it is awake; on other machines
+/// the intended time is that of the send.
+fn sleep_before_send(workload: &Workload, machine: &CostModel, threads: u32) -> Nanos {
+    let Source::Open { schedule, .. } = &workload.source else { return 0 };
+    if !machine.client.local {
+        return 0;
+    }
+    let rate = schedule.iter().map(|piece| piece.1).fold(0.0, f64::max) / workload.pipeline as f64;
+    let gap = threads as f64 * SECOND as f64 / rate.max(1e-3);
+    (0.5 * gap) as Nanos
 }

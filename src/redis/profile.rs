@@ -260,6 +260,7 @@ mod tests {
             aof_append_per_kib: 0.0,
             cron: 0,
             wakeup: Vec::new(),
+            wake_client: Vec::new(),
             rehash_step: 0,
             evict_key: 0,
         }

@@ -108,7 +108,8 @@ impl<P: Probe> Simulation<'_, P> {
             }
             let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
-            let reply = write * (1 + work.reply_bytes / MAX_WRITE);
+            let wakes = group.wake_cost(unit.connection, flushed_at);
+            let reply = write * (1 + work.reply_bytes / MAX_WRITE) + wakes;
             let reply_stretched = stretch.of(reply);
             now = flushed_at + reply + reply_stretched;
             let out_at = now + self.transmission.of(work.reply_bytes);

@@ -242,11 +242,12 @@ impl<P: Probe> Simulation<'_, P> {
                 bytes += self.units[first].reply_bytes;
             }
             let units = &self.units[first..end];
-            let cost = write * (1 + bytes / MAX_WRITE);
+            let group = units[0].group as usize;
+            let wakes = self.groups[group].wake_cost(connection, self.server.main.now);
+            let cost = write * (1 + bytes / MAX_WRITE) + wakes;
             self.server.main.charge(Cause::Reply, cost);
             self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
             let sent_at = self.server.main.now;
-            let group = units[0].group as usize;
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);
             for (place, unit) in (first..).zip(units) {

@@ -46,7 +46,9 @@ pub struct Clients {
     /// Until when each client thread is busy.
     busy_until: Vec<Nanos>,
     wakeup: Curve,
+    wake_client: Curve,
     per_reply: Nanos,
+    per_send: Nanos,
     per_command: Nanos,
     pub busy: Nanos,
 }
@@ -84,6 +86,16 @@ impl Clients {
                     && think.fixed().is_some()),
             },
         };
+        // An open loop's thread on this machine sleeps half of its gap between sends, and wakes to send.
+        let wakes = match &workload.source {
+            Source::Open { schedule, .. } if machine.client.local => {
+                let peak = schedule.iter().map(|piece| piece.1).fold(0.0, f64::max);
+                let sends = (peak / workload.pipeline as f64).max(1e-3);
+                Curve::new(&machine.client.wakeup).at((0.5 * (threads as f64 * 1e9 / sends)) as Nanos)
+            }
+            _ => 0,
+        };
+        let before = wakes + machine.client.per_send;
         let kib = bytes * workload.pipeline as f64 / KIB as f64;
         Clients {
             group,
@@ -92,14 +104,16 @@ impl Clients {
             connections: workload.connections,
             pipeline: workload.pipeline,
             sent: 0,
-            way_in: machine.network.one_way + (kib * machine.network.per_kib).round() as Nanos,
+            way_in: before + machine.network.one_way + (kib * machine.network.per_kib).round() as Nanos,
             last_readable_at: 0,
             one_way: machine.network.one_way,
             jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: stream(StreamId::Network),
             busy_until: vec![0; threads as usize],
             wakeup: Curve::new(&machine.client.wakeup),
+            wake_client: Curve::new(if machine.client.local { &machine.cpu.wake_client } else { &[] }),
             per_reply: machine.client.per_reply,
+            per_send: machine.client.per_send,
             per_command: machine.client.per_command,
             busy: 0,
         }
@@ -111,7 +125,7 @@ impl Clients {
             Loop::Open(open) => vec![(open.next_at(), 0, 0)],
             Loop::Closed { think, .. } => {
                 // Spread over one round of a client thread.
-                let work = self.per_reply + self.per_command * self.pipeline as u64;
+                let work = self.per_reply + self.per_send + self.per_command * self.pipeline as u64;
                 let threads = self.busy_until.len() as u64;
                 let spread = work * self.connections as u64 / threads + think.mean() as Nanos;
                 let at = |connection: u32| spread * connection as u64 / self.connections as u64;
@@ -154,6 +168,12 @@ impl Clients {
         (write, next)
     }
 
+    /// What a write(2) at `now` costs the server more, for waking the thread of `connection`.
+    pub fn wake_cost(&self, connection: u32, now: Nanos) -> Nanos {
+        let thread = (connection - self.first_connection) as usize % self.busy_until.len();
+        self.wake_client.at(now.saturating_sub(self.busy_until[thread]))
+    }
+
     /// `commands` replies on `connection` leave the server at `out_at`: when they are read, and the send that follows.
     ///
     /// A client thread takes replies in the order in which the server sent them.
@@ -164,14 +184,16 @@ impl Clients {
         let busy_until = &mut self.busy_until[connection as usize % threads];
         let read_at =
             if here_at > *busy_until { here_at + self.wakeup.at(here_at - *busy_until) } else { *busy_until };
-        let work = self.per_reply + self.per_command * commands as u64;
+        // It reads, thinks of its next commands (the time they are meant for), and writes them.
+        let read = self.per_reply + self.per_command * commands as u64;
+        let work = read + self.per_send;
         *busy_until = read_at + work;
         self.busy += work;
         let tie = self.tie(connection);
         let Loop::Closed { think, stream, missing, .. } = &mut self.source else { return (read_at, None) };
         missing[connection as usize] -= commands;
         let done = missing[connection as usize] == 0;
-        let send = done.then(|| (read_at + work + think.sample(stream), tie, connection));
+        let send = done.then(|| (read_at + read + think.sample(stream), tie, connection));
         (read_at, send)
     }
 }

@@ -159,7 +159,7 @@ impl<'a> Engine<'a> {
         Outcome {
             replied: self.replied,
             busy: self.server.main.busy,
-            counters: self.server.counters,
+            counters: Counters { cow_faults: self.server.cow.faults(), ..self.server.counters },
             children: self.server.children,
             loss: self.server.loss.finish(now),
         }
@@ -305,7 +305,7 @@ impl<'a> Engine<'a> {
     fn flush(&mut self) {
         let server = &mut self.server;
         if server.config.appendonly {
-            if server.config.version.has(7, 2) {
+            if server.config.version.has(6, 0) {
                 server.aof.refresh_clock(server.main.now);
             }
             assert_eq!(server.flush(false), Flushed::Fine);
@@ -326,11 +326,12 @@ impl<'a> Engine<'a> {
         };
         let bytes: u64 = parts.iter().map(|part| part.reply_bytes).sum();
         let commands = parts.iter().map(|part| part.commands).sum();
-        let cost = self.server.prices.cpu.write * (1 + bytes / 65536);
+        let ClientWrite { group, connection, .. } = parts[0].write;
+        let wakes = self.clients[group].wake_cost(connection, self.server.main.now);
+        let cost = self.server.prices.cpu.write * (1 + bytes / 65536) + wakes;
         self.server.main.charge(Cause::Reply, cost);
         self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
         let sent_at = self.server.main.now;
-        let ClientWrite { group, connection, .. } = parts[0].write;
         let out_at = sent_at + self.transmission.of(bytes);
         let (read_at, send) = self.clients[group].receive(connection, commands, out_at);
         send.into_iter().for_each(|send| self.schedule_send(group, send));

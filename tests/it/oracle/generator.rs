@@ -171,6 +171,8 @@ fn machine(draw: &mut Draw, machine: &mut CostModel) {
     machine.client.threads = draw.between(1, 4) as u32;
     (machine.client.per_reply, machine.client.per_command) = (draw.price(100, 9000), draw.price(10, 900));
     machine.client.wakeup = draw.curve();
+    machine.client.per_send = draw.price(100, 9000);
+    machine.cpu.wake_client = draw.curve();
     let disk = &mut machine.disk;
     (disk.bandwidth, disk.page_cache_bandwidth) = (draw.one(&[1e6, 1e8]), draw.one(&[1e8, 1e9]));
     disk.write = draw.price(1000, 50_000);
