@@ -19,6 +19,9 @@ const CUSTOMERS: f64 = 1e6;
 const SERVICE: f64 = 1e-3;
 const UTILISATIONS: [f64; 5] = [0.3, 0.5, 0.7, 0.9, 0.95];
 
+/// The distribution of service times with a given mean \[ns\].
+type Service = fn(f64) -> Dist;
+
 fn fixed(mean: f64) -> Dist {
     Dist::Fixed(mean)
 }
@@ -33,7 +36,7 @@ fn lognormal(mean: f64) -> Dist {
 
 /// Runs at arrival rate `utilisation` / [`SERVICE`] with services `factor` times as long, and calls `each` with every
 /// turn.
-fn simulate(service: fn(f64) -> Dist, utilisation: f64, factor: f64, each: impl FnMut(&[Replied])) {
+fn simulate(service: Service, utilisation: f64, factor: f64, each: impl FnMut(&[Replied])) {
     let rate = utilisation / SERVICE;
     let duration = (CUSTOMERS / rate * SECOND as f64) as u64;
     let service = service(SERVICE * SECOND as f64 * factor);
@@ -41,7 +44,7 @@ fn simulate(service: fn(f64) -> Dist, utilisation: f64, factor: f64, each: impl 
 }
 
 /// (Wait up to the start of its execution, sojourn up to the end of it) of every command \[s\], in order of execution.
-fn executions(service: fn(f64) -> Dist, utilisation: f64, factor: f64) -> (Vec<f64>, Vec<f64>) {
+fn executions(service: Service, utilisation: f64, factor: f64) -> (Vec<f64>, Vec<f64>) {
     let (mut waits, mut sojourns) = (Vec::new(), Vec::new());
     simulate(service, utilisation, factor, |turn| {
         let mut at = turn[0].polled_at;
@@ -55,7 +58,7 @@ fn executions(service: fn(f64) -> Dist, utilisation: f64, factor: f64) -> (Vec<f
     (waits, sojourns)
 }
 
-fn wait(service: fn(f64) -> Dist, utilisation: f64, factor: f64) -> Estimate {
+fn wait(service: Service, utilisation: f64, factor: f64) -> Estimate {
     Estimate::by_batches(&executions(service, utilisation, factor).0)
 }
 
@@ -88,7 +91,7 @@ fn waits_for_lognormal_services_are_those_of_mg1() {
 
 #[test]
 fn the_checks_of_waits_see_a_service_three_percent_longer() {
-    let kinds: [(fn(f64) -> Dist, f64); 3] = [(fixed, 0.0), (exponential, 1.0), (lognormal, 2.0)];
+    let kinds: [(Service, f64); 3] = [(fixed, 0.0), (exponential, 1.0), (lognormal, 2.0)];
     for (service, scv) in kinds {
         for utilisation in [0.3, 0.7, 0.95] {
             let estimate = wait(service, utilisation, 1.03);
@@ -136,7 +139,7 @@ fn reply_sojourn(utilisation: f64, scv: f64) -> f64 {
     SERVICE + mg1(utilisation, scv) * (1.0 + 2.0 * utilisation) / (1.0 + utilisation)
 }
 
-fn replies(service: fn(f64) -> Dist, utilisation: f64, factor: f64) -> Estimate {
+fn replies(service: Service, utilisation: f64, factor: f64) -> Estimate {
     let mut sojourns = Vec::new();
     simulate(service, utilisation, factor, |turn| {
         sojourns.extend(turn.iter().map(|seen| (seen.read_at - seen.arrived_at) as f64 / SECOND as f64));
