@@ -16,10 +16,10 @@ const fn entry(name: &'static str, at_rest: &'static [&'static str], reason: &'s
 
 const ENCODING: &str = "collections keep one price whatever their encoding";
 const PINNING: &str = "threads and children are not pinned to cores";
-const IO_TUNING: &str = "io threads are modelled with their default batching";
+const IO_TUNING: &str = "io threads are not modelled";
 
 const NOT_MODELLED: &[NotModelled] = &[
-    entry("active-expire-effort", &["1"], "the expire cycle is modelled with effort 1"),
+    entry("active-expire-effort", &["1"], "the expire cycle is not modelled"),
     entry("activedefrag", &["no"], "active defragmentation is not modelled"),
     entry("aof-rewrite-cpulist", &[""], PINNING),
     entry("bgsave-cpulist", &[""], PINNING),
