@@ -78,7 +78,7 @@ fn all_problems_of_a_file_come_at_once_with_their_place() {
         .replace("turn = { value = \"2.1us\"", "turn = { value = \"1.9\"")
         .replace("per-gib = { value = \"17.5ms\"", "per-gb = { value = \"17.5ms\"")
         .replace("bandwidth = { value = \"1.3GiB/s\"", "bandwidth = { value = \"0MiB/s\"")
-        .replace("ping = { value = \"0.3us\"", "ping = { value = \"4us\"")
+        .replace("ping = { value = \"0.2us\"", "ping = { value = \"4us\"")
         .replace("[client]", "[clients]");
     let found = problems(&text);
     let has = |wanted: &str| assert!(found.iter().any(|p| p.contains(wanted)), "{wanted} in {found:#?}");

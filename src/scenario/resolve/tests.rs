@@ -45,6 +45,17 @@ fn assert_same(a: &Scenario, b: &Scenario) {
 }
 
 #[test]
+fn keys_that_would_expire_are_noted() {
+    let noted = |operation: &str| {
+        let workload = format!("[[workload]]\nrate = \"100/s\"\noperation = \"{operation}\"\n");
+        let scenario = read(&format!("[dataset]\nkeys = \"1k\"\n{workload}"));
+        scenario.notes.iter().any(|note| note.contains("do not expire"))
+    };
+    assert!(noted("SET EX 60") && noted("EXPIRE 60") && noted("EVALSHA INCR EXPIRE"));
+    assert!(!noted("SET") && !noted("EVALSHA INCR"));
+}
+
+#[test]
 fn defaults_fill_a_scenario_of_two_lines() {
     let scenario = read(SMALL);
     assert_eq!(scenario.redis.version, Version::redis(7, 2));
