@@ -1,8 +1,14 @@
 //! Closed loop: each connection sends again when its replies have come and it has thought.
+//!
+//! A client thread does one thing after the other, in the order in which they came up: reading a reply, then,
+//! behind the replies that have come meanwhile, writing the next requests (an event loop like that of
+//! redis-benchmark, whose clock also starts with the write). What is due to be written waits here; it is put into
+//! the thread's queue when something later in time is, so that order holds without a calendar.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::group::Thread;
 use crate::dist::{Dist, Sampler};
 use crate::rng::Stream;
 use crate::units::{NEVER, Nanos};
@@ -12,83 +18,216 @@ use crate::units::{NEVER, Nanos};
 pub struct ClosedLoop {
     think: Sampler,
     stream: Stream,
-    queue: Queue,
+    /// One for each client thread; a single one where every connection has a thread of its own, since nothing
+    /// waits there.
+    lanes: Vec<Lane>,
+    /// Connections have their own threads.
+    alone: bool,
+    per_send: Nanos,
     /// Commands of each connection that wait for their reply.
     outstanding: Vec<u32>,
+    /// Lane and time of the next send.
+    next: (usize, Nanos),
 }
 
-/// Connections that will send, by time.
+/// What one client thread is to write.
 #[derive(Clone, Debug)]
-enum Queue {
-    /// Sends are made in order of time: one client thread and a fixed think time.
+struct Lane {
+    /// In the thread's queue: when each write begins, and the connection.
+    ready: VecDeque<(Nanos, u32)>,
+    pending: Pending,
+}
+
+/// Connections that will want to send, by the time at which they will.
+#[derive(Clone, Debug)]
+enum Pending {
+    /// They come up in order of time: a fixed think time and no jitter.
     Fifo(VecDeque<(Nanos, u32)>),
     /// In any order; equal times by connection.
     Heap(BinaryHeap<Reverse<(Nanos, u32)>>),
 }
 
+impl Pending {
+    #[inline(always)]
+    fn first(&self) -> Option<(Nanos, u32)> {
+        match self {
+            Pending::Fifo(queue) => queue.front().copied(),
+            Pending::Heap(heap) => heap.peek().map(|send| send.0),
+        }
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<(Nanos, u32)> {
+        match self {
+            Pending::Fifo(queue) => queue.pop_front(),
+            Pending::Heap(heap) => heap.pop().map(|send| send.0),
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, at: Nanos, connection: u32) {
+        match self {
+            // At the start a first send may lie further ahead.
+            Pending::Fifo(queue) if queue.back().is_some_and(|last| last.0 > at) => {
+                queue.insert(queue.partition_point(|send| send.0 <= at), (at, connection));
+            }
+            Pending::Fifo(queue) => queue.push_back((at, connection)),
+            Pending::Heap(heap) => heap.push(Reverse((at, connection))),
+        }
+    }
+
+    /// A time no later than that of number `index`, 0 or 1; [`NEVER`] when there is none, 0 when it is not known
+    /// without work.
+    #[inline(always)]
+    fn at(&self, index: usize) -> Nanos {
+        match self {
+            Pending::Fifo(queue) => queue.get(index).map_or(NEVER, |send| send.0),
+            Pending::Heap(heap) if heap.len() <= index => NEVER,
+            Pending::Heap(_) if index > 0 => 0,
+            Pending::Heap(heap) => heap.peek().map_or(NEVER, |send| send.0.0),
+        }
+    }
+}
+
 impl ClosedLoop {
-    /// `connections` connections, the first sends spread over `spread`; `in_order` promises that sends are made
-    /// in order of time.
-    pub fn new(connections: u32, think: Dist, spread: Nanos, in_order: bool, stream: Stream) -> Self {
-        let first = (0..connections).map(|c| (spread * c as u64 / connections as u64, c));
-        let queue = if in_order && think.fixed().is_some() {
-            Queue::Fifo(first.collect())
-        } else {
-            Queue::Heap(first.map(Reverse).collect())
+    /// `connections` connections on `threads` client threads, the first sends spread over `spread`; `in_order`
+    /// promises that with a fixed think time sends come up in order of time.
+    pub(super) fn new(
+        connections: u32,
+        threads: u32,
+        think: Dist,
+        per_send: Nanos,
+        spread: Nanos,
+        in_order: bool,
+        stream: Stream,
+    ) -> Self {
+        let alone = threads == connections && connections > 1;
+        let lane = Lane {
+            ready: VecDeque::new(),
+            pending: if in_order && think.fixed().is_some() {
+                Pending::Fifo(VecDeque::new())
+            } else {
+                Pending::Heap(BinaryHeap::new())
+            },
         };
-        ClosedLoop { think: Sampler::new(&think), stream, queue, outstanding: vec![0; connections as usize] }
+        let mut closed = ClosedLoop {
+            think: Sampler::new(&think),
+            stream,
+            lanes: vec![lane; if alone { 1 } else { threads as usize }],
+            alone,
+            per_send,
+            outstanding: vec![0; connections as usize],
+            next: (0, NEVER),
+        };
+        for connection in 0..connections {
+            let lane = closed.lane_of(connection);
+            let at = spread * connection as u64 / connections as u64;
+            closed.lanes[lane].pending.push(at, connection);
+        }
+        closed.look_ahead(&vec![Thread::default(); threads as usize]);
+        closed
     }
 
     /// Time of the next send; [`NEVER`] when all connections wait.
     #[inline(always)]
     pub fn next_at(&self) -> Nanos {
-        match &self.queue {
-            Queue::Fifo(queue) => queue.front().map_or(NEVER, |send| send.0),
-            Queue::Heap(heap) => heap.peek().map_or(NEVER, |send| send.0.0),
-        }
+        self.next.1
     }
 
-    /// Time of the send after the next; 0 when it is not known without work.
+    /// No later than the send after the next; 0 when that is not known without work.
     #[inline(always)]
     pub fn second_at(&self) -> Nanos {
-        match &self.queue {
-            Queue::Fifo(queue) => queue.get(1).map_or(NEVER, |send| send.0),
-            Queue::Heap(heap) => {
-                if heap.len() < 2 {
-                    NEVER
-                } else {
-                    0
-                }
-            }
+        let [lane] = &self.lanes[..] else { return 0 };
+        match lane.ready.len() {
+            0 if self.alone => lane.pending.at(1),
+            0 if lane.pending.at(1) == NEVER => NEVER,
+            0 => lane.pending.at(1).max(self.next.1.saturating_add(self.per_send)),
+            1 => lane.pending.at(0),
+            _ => lane.ready[1].0,
         }
     }
 
     /// Takes the next send of `pipeline` commands: its connection.
     #[inline(always)]
-    pub fn take(&mut self, pipeline: u32) -> u32 {
-        let send = match &mut self.queue {
-            Queue::Fifo(queue) => queue.pop_front(),
-            Queue::Heap(heap) => heap.pop().map(|send| send.0),
-        };
-        let connection = send.expect("a send is due").1;
+    pub(super) fn take(&mut self, pipeline: u32, threads: &mut [Thread]) -> u32 {
+        let lane = self.next.0;
+        if self.lanes[lane].ready.is_empty() {
+            self.write_next(lane, threads);
+        }
+        let connection = self.lanes[lane].ready.pop_front().expect("a send is due").1;
         self.outstanding[connection as usize] = pipeline;
+        self.look_ahead(threads);
         connection
     }
 
-    /// `commands` replies have been read on `connection`; when none is missing it sends again after thinking.
+    /// What came up until `until` on the thread of `connection` enters the thread's queue: it is ahead of what
+    /// comes later.
     #[inline(always)]
-    pub fn replied(&mut self, connection: u32, commands: u32, client_ready_at: Nanos) {
+    pub(super) fn catch_up(&mut self, connection: u32, until: Nanos, threads: &mut [Thread]) {
+        if self.alone {
+            return;
+        }
+        let lane = self.lane_of(connection);
+        while self.lanes[lane].pending.first().is_some_and(|send| send.0 <= until) {
+            self.write_next(lane, threads);
+        }
+    }
+
+    /// `commands` replies have been read on `connection`, by `read_at`; true when none is missing, and it sends
+    /// again after thinking.
+    #[inline(always)]
+    pub(super) fn replied(
+        &mut self,
+        connection: u32,
+        commands: u32,
+        read_at: Nanos,
+        threads: &[Thread],
+    ) -> bool {
         let left = &mut self.outstanding[connection as usize];
         *left -= commands;
-        if *left == 0 {
-            let at = client_ready_at + self.think.sample(&mut self.stream);
-            match &mut self.queue {
-                // At the start a first send may lie further ahead.
-                Queue::Fifo(queue) if queue.back().is_some_and(|last| last.0 > at) => {
-                    queue.insert(queue.partition_point(|send| send.0 <= at), (at, connection));
-                }
-                Queue::Fifo(queue) => queue.push_back((at, connection)),
-                Queue::Heap(heap) => heap.push(Reverse((at, connection))),
+        let complete = *left == 0;
+        if complete {
+            let at = read_at + self.think.sample(&mut self.stream);
+            let lane = self.lane_of(connection);
+            self.lanes[lane].pending.push(at, connection);
+        }
+        self.look_ahead(threads);
+        complete
+    }
+
+    #[inline(always)]
+    fn lane_of(&self, connection: u32) -> usize {
+        if self.alone { 0 } else { connection as usize % self.lanes.len() }
+    }
+
+    /// When the first pending send of `lane` would begin.
+    #[inline(always)]
+    fn start(&self, lane: usize, at: Nanos, threads: &[Thread]) -> Nanos {
+        if self.alone { at } else { at.max(threads[lane].free_at) }
+    }
+
+    /// The first pending send of `lane` enters its thread's queue.
+    #[inline(always)]
+    fn write_next(&mut self, lane: usize, threads: &mut [Thread]) {
+        let Some((at, connection)) = self.lanes[lane].pending.pop() else { return };
+        let start = self.start(lane, at, threads);
+        let thread = if self.alone { connection as usize } else { lane };
+        threads[thread].free_at = start + self.per_send;
+        self.lanes[lane].ready.push_back((start, connection));
+    }
+
+    /// The next send may be another one now.
+    #[inline(always)]
+    fn look_ahead(&mut self, threads: &[Thread]) {
+        self.next = (0, NEVER);
+        for lane in 0..self.lanes.len() {
+            let at = match (self.lanes[lane].ready.front(), self.lanes[lane].pending.first()) {
+                (Some(send), _) => send.0,
+                (None, Some(send)) => self.start(lane, send.0, threads),
+                (None, None) => NEVER,
+            };
+            if at < self.next.1 {
+                self.next = (lane, at);
             }
         }
     }

@@ -41,9 +41,11 @@ enum Origin {
 
 /// A client thread.
 #[derive(Clone, Copy, Debug, Default)]
-struct Thread {
-    /// It is busy until then.
-    free_at: Nanos,
+pub(super) struct Thread {
+    /// It is busy until then with what is in its queue.
+    pub(super) free_at: Nanos,
+    /// When the last reply for it came.
+    last_reply_at: Nanos,
 }
 
 /// A group of clients.
@@ -67,7 +69,7 @@ pub struct ClientGroup {
     wakeup: Curve,
     /// What waking a sleeping client costs the server; none where clients are elsewhere or nothing.
     wake_client: Option<Curve>,
-    per_round: Nanos,
+    per_reply: Nanos,
     per_send: Nanos,
     per_command: Nanos,
     /// CPU time of the client threads so far \[ns\].
@@ -102,7 +104,16 @@ impl ClientGroup {
                 let one = client.per_reply + client.per_send + commands;
                 let spread = one * connections as u64 / threads as u64 + think.mean() as Nanos;
                 let in_order = threads == 1 && machine.network.jitter.fixed().is_some();
-                Origin::Closed(ClosedLoop::new(connections, think.clone(), spread, in_order, arrivals))
+                let per_send = client.per_send;
+                Origin::Closed(ClosedLoop::new(
+                    connections,
+                    threads,
+                    think.clone(),
+                    per_send,
+                    spread,
+                    in_order,
+                    arrivals,
+                ))
             }
         };
         let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
@@ -126,7 +137,7 @@ impl ClientGroup {
             wakeup,
             wake_client: (machine.client.local && machine.cpu.wake_client.iter().any(|point| point.1 > 0))
                 .then(|| Curve::new(&machine.cpu.wake_client)),
-            per_round: machine.client.per_reply + machine.client.per_send,
+            per_reply: machine.client.per_reply,
             per_send: machine.client.per_send,
             per_command: machine.client.per_command,
             client_busy: 0,
@@ -180,7 +191,7 @@ impl ClientGroup {
         let readable_at = self.next_readable_at;
         let connection = match &mut self.origin {
             Origin::Open(open) => open.take(),
-            Origin::Closed(closed) => closed.take(self.pipeline),
+            Origin::Closed(closed) => closed.take(self.pipeline, &mut self.threads),
         };
         let unit = Unit {
             arrived_at,
@@ -202,33 +213,51 @@ impl ClientGroup {
     }
 
     /// Replies to `commands` commands of `connection` left the server at `sent_at`; returns when a client thread
-    /// has read them. A closed loop sends again after that.
+    /// begins to read them. A closed loop sends again after that.
     #[inline(always)]
     pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
         let connection = connection - self.first_connection;
-        let here_at = sent_at + self.one_way + self.jitter.sample(&mut self.jitter_stream);
-        let thread = &mut self.threads[self.thread_of[connection as usize] as usize];
+        let number = self.thread_of[connection as usize] as usize;
+        let jitter = self.jitter.sample(&mut self.jitter_stream);
+        // A thread takes replies in the order in which the server sent them.
+        let here_at = (sent_at + self.one_way + jitter).max(self.threads[number].last_reply_at);
+        self.threads[number].last_reply_at = here_at;
+        if let Origin::Closed(closed) = &mut self.origin {
+            closed.catch_up(connection, here_at, &mut self.threads);
+        }
+        let thread = &mut self.threads[number];
         let read_at = if here_at > thread.free_at {
             here_at + self.wakeup.at(here_at - thread.free_at)
         } else {
             thread.free_at
         };
-        let work = self.per_round + self.per_command * commands as u64;
-        thread.free_at = read_at + work;
-        self.client_busy += work;
-        if let Origin::Closed(closed) = &mut self.origin {
-            // The send is meant when its turn comes; writing it is on its way in.
-            closed.replied(connection, commands, read_at + work - self.per_send);
-            self.look_ahead();
+        let read = self.per_reply + self.per_command * commands as u64;
+        thread.free_at = read_at + read;
+        self.client_busy += read;
+        match &mut self.origin {
+            Origin::Open(_) => {
+                // Sends are made beside the replies: their time is taken here.
+                self.threads[number].free_at += self.per_send;
+                self.client_busy += self.per_send;
+            }
+            Origin::Closed(closed) => {
+                if closed.replied(connection, commands, read_at + read, &self.threads) {
+                    self.client_busy += self.per_send;
+                }
+                self.look_ahead();
+            }
         }
         read_at
     }
 
     /// What the write(2) of a reply at `now` costs the server beyond its price, if it wakes the client's thread.
     #[inline(always)]
-    pub fn wake_cost(&self, connection: u32, now: Nanos) -> Nanos {
+    pub fn wake_cost(&mut self, connection: u32, now: Nanos) -> Nanos {
         let Some(cost) = &self.wake_client else { return 0 };
         let connection = connection - self.first_connection;
+        if let Origin::Closed(closed) = &mut self.origin {
+            closed.catch_up(connection, now, &mut self.threads);
+        }
         let thread = &self.threads[self.thread_of[connection as usize] as usize];
         cost.at(now.saturating_sub(thread.free_at))
     }

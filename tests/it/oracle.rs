@@ -4,6 +4,7 @@
 //! cause, INFO's counters, children and losses must be equal to the nanosecond. What the two share are the server's
 //! mechanisms and the draws; the order of turns, sockets, clients and the network is written twice.
 
+mod besides;
 mod calendar;
 mod clients;
 mod engine;

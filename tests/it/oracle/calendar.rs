@@ -5,10 +5,13 @@ use std::collections::BinaryHeap;
 
 use writepath::units::Nanos;
 
-/// Events of equal time: clients send, bytes become readable, then the server moves.
+/// Events of equal time: clients want to send, replies come, clients begin to write, bytes become readable, then the
+/// server moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     Send,
+    Arrive,
+    Write,
     Readable,
     Server,
 }

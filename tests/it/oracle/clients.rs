@@ -39,12 +39,12 @@ pub struct Clients {
     sent: u64,
     /// Between a send and its being readable \[ns\].
     way_in: Nanos,
-    last_readable_at: Nanos,
     one_way: Nanos,
     jitter: Sampler,
     jitter_stream: Stream,
-    /// Until when each client thread is busy.
+    /// Until when each client thread is busy, and when the last reply for it comes.
     busy_until: Vec<Nanos>,
+    last_reply_at: Vec<Nanos>,
     wakeup: Curve,
     wake_client: Curve,
     per_reply: Nanos,
@@ -105,11 +105,11 @@ impl Clients {
             pipeline: workload.pipeline,
             sent: 0,
             way_in: before + machine.network.one_way + (kib * machine.network.per_kib).round() as Nanos,
-            last_readable_at: 0,
             one_way: machine.network.one_way,
             jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: stream(StreamId::Network),
             busy_until: vec![0; threads as usize],
+            last_reply_at: vec![0; threads as usize],
             wakeup: Curve::new(&machine.client.wakeup),
             wake_client: Curve::new(if machine.client.local { &machine.cpu.wake_client } else { &[] }),
             per_reply: machine.client.per_reply,
@@ -141,23 +141,30 @@ impl Clients {
         }
     }
 
-    /// A client writes at `now`. An open loop also says when the next one does.
-    pub fn send(&mut self, now: Nanos, connection: u32) -> (ClientWrite, Option<Send>) {
-        let (connection, next) = match &mut self.source {
+    /// A client wants to write at `now`: when it begins to, its thread having done what came up before, and an order
+    /// among equal times. An open loop also says when the next one wants to.
+    pub fn send(&mut self, now: Nanos, connection: u32) -> (Send, Option<Send>) {
+        match &mut self.source {
             Loop::Open(open) => {
                 let connection = open.take();
-                (connection, Some((open.next_at(), 0, 0)))
+                ((now, 0, connection), Some((open.next_at(), 0, 0)))
             }
             Loop::Closed { missing, .. } => {
                 assert_eq!(missing[connection as usize], 0, "it has all its replies");
                 missing[connection as usize] = self.pipeline;
-                (connection, None)
+                let thread = connection as usize % self.busy_until.len();
+                let starts_at = now.max(self.busy_until[thread]);
+                self.busy_until[thread] = starts_at + self.per_send;
+                ((starts_at, thread as u64, connection), None)
             }
-        };
-        self.last_readable_at = self.last_readable_at.max(now + self.way_in);
+        }
+    }
+
+    /// A client begins to write at `now`.
+    pub fn write(&mut self, now: Nanos, connection: u32) -> ClientWrite {
         let write = ClientWrite {
             arrived_at: now,
-            readable_at: self.last_readable_at,
+            readable_at: now + self.way_in,
             first: self.sent * self.pipeline as u64,
             commands: self.pipeline,
             connection: self.first_connection + connection,
@@ -165,35 +172,58 @@ impl Clients {
             number: self.sent,
         };
         self.sent += 1;
-        (write, next)
+        write
     }
 
-    /// What a write(2) at `now` costs the server more, for waking the thread of `connection`.
+    /// What a write(2) at `now` costs the server more, for waking the thread of `connection`: it is awake while it
+    /// works, and from the moment at which the first of several replies is on its way.
     pub fn wake_cost(&self, connection: u32, now: Nanos) -> Nanos {
         let thread = (connection - self.first_connection) as usize % self.busy_until.len();
-        self.wake_client.at(now.saturating_sub(self.busy_until[thread]))
+        let awake_until = self.busy_until[thread].max(self.last_reply_at[thread]);
+        self.wake_client.at(now.saturating_sub(awake_until))
     }
 
-    /// `commands` replies on `connection` leave the server at `out_at`: when they are read, and the send that follows.
+    /// `commands` replies on `connection` leave the server at `out_at`: when they come, and how long the client will
+    /// think before it sends again; none while replies of the pipeline are missing, or in an open loop.
     ///
     /// A client thread takes replies in the order in which the server sent them.
-    pub fn receive(&mut self, connection: u32, commands: u32, out_at: Nanos) -> (Nanos, Option<Send>) {
+    pub fn replied(&mut self, connection: u32, commands: u32, out_at: Nanos) -> (Nanos, Option<Nanos>) {
         let connection = connection - self.first_connection;
+        let thread = connection as usize % self.busy_until.len();
         let here_at = out_at + self.one_way + self.jitter.sample(&mut self.jitter_stream);
+        self.last_reply_at[thread] = self.last_reply_at[thread].max(here_at);
+        self.busy += self.per_reply + self.per_command * commands as u64;
+        let think = match &mut self.source {
+            Loop::Open(_) => None,
+            Loop::Closed { think, stream, missing, .. } => {
+                missing[connection as usize] -= commands;
+                (missing[connection as usize] == 0).then(|| think.sample(stream))
+            }
+        };
+        let sends = think.is_some() || matches!(self.source, Loop::Open(_));
+        self.busy += if sends { self.per_send } else { 0 };
+        (self.last_reply_at[thread], think)
+    }
+
+    /// Replies are here at `now`: when they are read, and the send that follows a `think` time. A thread does one
+    /// thing after the other, in the order in which they came up.
+    pub fn receive(
+        &mut self,
+        connection: u32,
+        commands: u32,
+        think: Option<Nanos>,
+        now: Nanos,
+    ) -> (Nanos, Option<Send>) {
+        let connection = connection - self.first_connection;
         let threads = self.busy_until.len();
-        let busy_until = &mut self.busy_until[connection as usize % threads];
-        let read_at =
-            if here_at > *busy_until { here_at + self.wakeup.at(here_at - *busy_until) } else { *busy_until };
-        // It reads, thinks of its next commands (the time they are meant for), and writes them.
-        let read = self.per_reply + self.per_command * commands as u64;
-        let work = read + self.per_send;
-        *busy_until = read_at + work;
-        self.busy += work;
         let tie = self.tie(connection);
-        let Loop::Closed { think, stream, missing, .. } = &mut self.source else { return (read_at, None) };
-        missing[connection as usize] -= commands;
-        let done = missing[connection as usize] == 0;
-        let send = done.then(|| (read_at + read + think.sample(stream), tie, connection));
-        (read_at, send)
+        let busy_until = &mut self.busy_until[connection as usize % threads];
+        let read_at = if now > *busy_until { now + self.wakeup.at(now - *busy_until) } else { *busy_until };
+        let done_at = read_at + self.per_reply + self.per_command * commands as u64;
+        *busy_until = done_at;
+        if matches!(self.source, Loop::Open(_)) {
+            *busy_until += self.per_send;
+        }
+        (read_at, think.map(|think| (done_at + think, tie, connection)))
     }
 }

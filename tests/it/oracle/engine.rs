@@ -18,7 +18,7 @@ use writepath::redis::{
     work::Work,
 };
 use writepath::rng::{StreamId, Streams};
-use writepath::scenario::{Action, Scenario};
+use writepath::scenario::Scenario;
 use writepath::sim::Replied;
 use writepath::units::{KIB, Nanos};
 
@@ -41,7 +41,19 @@ enum Event {
         group: usize,
         connection: u32,
     },
+    Write {
+        group: usize,
+        connection: u32,
+    },
     Readable(ClientWrite),
+    /// Replies reach a client: those of these records.
+    Arrive {
+        group: usize,
+        connection: u32,
+        commands: u32,
+        think: Option<Nanos>,
+        records: std::ops::Range<usize>,
+    },
     /// serverCron is due: wakes a server that sleeps.
     TimerDue,
     /// Phases of a turn.
@@ -73,24 +85,26 @@ struct Turn {
 }
 
 pub struct Engine<'a> {
-    scenario: &'a Scenario,
+    pub(super) scenario: &'a Scenario,
     calendar: Calendar<Event>,
-    server: Server,
+    pub(super) server: Server,
     plans: Vec<GroupPlan>,
     clients: Vec<Clients>,
     /// Bytes a read takes.
     read_bytes: f64,
     /// By connection: what is readable.
     sockets: Vec<VecDeque<ClientWrite>>,
-    noise: HostNoise,
+    pub(super) noise: HostNoise,
     wakeup: Curve,
     transmission: Factor,
     turn: Turn,
     /// Since when the server sleeps.
     asleep_since: Option<Nanos>,
-    next_event: usize,
+    pub(super) next_event: usize,
     client_load: (Nanos, Nanos),
     replied: Vec<Replied>,
+    /// Replies that no client has yet.
+    on_their_way: usize,
 }
 
 impl<'a> Engine<'a> {
@@ -123,6 +137,7 @@ impl<'a> Engine<'a> {
             next_event: 0,
             client_load: (0, 0),
             replied: Vec::new(),
+            on_their_way: 0,
         }
     }
 
@@ -137,6 +152,11 @@ impl<'a> Engine<'a> {
         while let Some((at, event)) = self.calendar.next() {
             let over = match event {
                 Event::Send { group, connection } => self.send(at, group, connection),
+                Event::Write { group, connection } => self.write(at, group, connection),
+                Event::Arrive { group, connection, commands, think, records } => {
+                    self.arrive(at, group, (connection, commands, think), records);
+                    false
+                }
                 Event::Readable(write) => {
                     self.sockets[write.connection as usize].push_back(write);
                     self.wake(at)
@@ -150,6 +170,16 @@ impl<'a> Engine<'a> {
             };
             if over {
                 break;
+            }
+        }
+        // Replies that were on their way are still read.
+        while self.on_their_way > 0 {
+            match self.calendar.next() {
+                Some((at, Event::Send { group, connection })) => _ = self.send(at, group, connection),
+                Some((at, Event::Arrive { group, connection, commands, think, records })) => {
+                    self.arrive(at, group, (connection, commands, think), records);
+                }
+                event => assert!(event.is_some(), "replies are scheduled"),
             }
         }
         self.server.main.sleep(end);
@@ -170,10 +200,31 @@ impl<'a> Engine<'a> {
     }
 
     fn send(&mut self, now: Nanos, group: usize, connection: u32) -> bool {
-        let (write, next) = self.clients[group].send(now, connection);
-        self.calendar.add(write.readable_at, Rank::Readable, group as u64, Event::Readable(write));
+        let ((at, order, connection), next) = self.clients[group].send(now, connection);
+        self.calendar.add(at, Rank::Write, order, Event::Write { group, connection });
         next.into_iter().for_each(|send| self.schedule_send(group, send));
         false
+    }
+
+    fn write(&mut self, now: Nanos, group: usize, connection: u32) -> bool {
+        let write = self.clients[group].write(now, connection);
+        self.calendar.add(write.readable_at, Rank::Readable, group as u64, Event::Readable(write));
+        false
+    }
+
+    /// Replies are here at `now`: connection, commands, and the think time if they complete a pipeline.
+    fn arrive(
+        &mut self,
+        now: Nanos,
+        group: usize,
+        replies: (u32, u32, Option<Nanos>),
+        records: std::ops::Range<usize>,
+    ) {
+        let (connection, commands, think) = replies;
+        let (read_at, send) = self.clients[group].receive(connection, commands, think, now);
+        send.into_iter().for_each(|send| self.schedule_send(group, send));
+        self.replied[records].iter_mut().for_each(|record| record.read_at = read_at);
+        self.on_their_way -= 1;
     }
 
     fn next_phase(&mut self, phase: Event) {
@@ -209,7 +260,7 @@ impl<'a> Engine<'a> {
             Event::Cron => self.cron(),
             Event::Flush => self.flush(),
             Event::Reply => self.reply(),
-            Event::Send { .. } | Event::Readable(_) | Event::TimerDue => unreachable!("no phases"),
+            _ => unreachable!("no phase"),
         }
         false
     }
@@ -333,8 +384,8 @@ impl<'a> Engine<'a> {
         self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
         let sent_at = self.server.main.now;
         let out_at = sent_at + self.transmission.of(bytes);
-        let (read_at, send) = self.clients[group].receive(connection, commands, out_at);
-        send.into_iter().for_each(|send| self.schedule_send(group, send));
+        let (here_at, think) = self.clients[group].replied(connection, commands, out_at);
+        let first = self.replied.len();
         self.replied.extend(parts.iter().map(|part| Replied {
             group: group as u16,
             connection,
@@ -345,62 +396,13 @@ impl<'a> Engine<'a> {
             executed_at: self.turn.executed_at,
             flushed_at: self.turn.flushed_at,
             sent_at,
-            read_at,
+            read_at: 0,
             service: part.service,
         }));
+        let records = first..self.replied.len();
+        let arrival = Event::Arrive { group, connection, commands, think, records };
+        self.calendar.add(here_at, Rank::Arrive, 0, arrival);
+        self.on_their_way += 1;
         self.next_phase(Event::Reply);
-    }
-
-    /// What a server that has just woken finds done to it: gaps of the host, crash samples, its child, events.
-    fn besides(&mut self, woken_at: Nanos, slept: Nanos) {
-        let events = &self.scenario.events;
-        let event_at = |next: usize| events.get(next).map_or(Nanos::MAX, |event| event.at);
-        let server = &self.server;
-        let due = [self.noise.next_at(), server.loss.next_sample_at(), event_at(self.next_event)];
-        if woken_at < due.into_iter().fold(server.next_special_at(), Nanos::min) {
-            return;
-        }
-        self.host_gaps(slept);
-        let now = self.server.main.now;
-        while self.server.loss.next_sample_at() <= now {
-            let at = self.server.loss.next_sample_at();
-            self.server.aof.settle(at, &self.server.disk, &mut self.server.loss);
-            self.server.loss.sample(at);
-        }
-        if self.server.next_special_at() <= now {
-            self.server.child_progress();
-        }
-        while event_at(self.next_event) <= self.server.main.now {
-            let action = events[self.next_event].action.clone();
-            self.next_event += 1;
-            self.act(action);
-        }
-    }
-
-    /// Gaps of the host up to now: of one that began during a sleep only the rest counts.
-    fn host_gaps(&mut self, slept: Nanos) {
-        let now = self.server.main.now;
-        while self.noise.next_at() <= self.server.main.now {
-            let (at, length) = self.noise.take();
-            let asleep = slept > 0 && at < now;
-            let delay = if asleep { (at + length).saturating_sub(now) } else { length };
-            self.server.counters.host_gaps += (delay > 0) as u64;
-            self.server.main.block(Cause::HostNoise, delay, String::new);
-        }
-    }
-
-    fn act(&mut self, action: Action) {
-        let (now, server) = (self.server.main.now, &mut self.server);
-        match action {
-            Action::Bgsave => server.start_bgsave("BGSAVE".into()),
-            Action::Save => server.save_now(),
-            Action::Bgrewriteaof => server.start_rewrite("BGREWRITEAOF".into()),
-            Action::ConfigSet { config, .. } => server.reconfigure(*config),
-            Action::ForeignWriter { bytes_per_second, until } => {
-                server.disk.set_foreign(now, bytes_per_second, until);
-            }
-            Action::Freeze { span } => server.main.block(Cause::Freeze, span, String::new),
-            other => panic!("{other:?} is not generated"),
-        }
     }
 }
