@@ -45,7 +45,7 @@ impl<P: Probe> Simulation<'_, P> {
         }
         while self.events.get(self.next_event).is_some_and(|event| event.at <= self.server.main.now) {
             self.next_event += 1;
-            self.act(self.next_event - 1);
+            self.act(self.next_event - 1, slept);
         }
         self.update_special();
     }
@@ -82,8 +82,8 @@ impl<P: Probe> Simulation<'_, P> {
         self.errors = Default::default();
     }
 
-    /// One event of the scenario.
-    fn act(&mut self, index: usize) {
+    /// One event of the scenario; the thread slept `slept` before now.
+    fn act(&mut self, index: usize, slept: Nanos) {
         let event = self.events[index].clone();
         let now = self.server.main.now;
         match event.action {
@@ -98,7 +98,12 @@ impl<P: Probe> Simulation<'_, P> {
                 self.server.main.blocks.note(now, "foreign-writer", format!("{bytes_per_second:.0} bytes/s"));
                 self.server.disk.set_foreign(now, bytes_per_second, until);
             }
-            Action::Freeze { span } => self.server.main.block(Cause::Freeze, span, String::new),
+            Action::Freeze { span } => {
+                // A sleeping thread notices only what is left of it.
+                let slept_through = if slept > 0 { now - event.at } else { 0 };
+                let left = span.saturating_sub(slept_through);
+                self.server.main.block(Cause::Freeze, left, String::new);
+            }
             Action::DiskFull { until } => {
                 self.server.main.blocks.note(now, "disk-full", String::new());
                 self.server.disk.fill_until(until);

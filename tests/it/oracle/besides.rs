@@ -27,9 +27,11 @@ impl Engine<'_> {
             self.server.child_progress();
         }
         while event_at(self.next_event) <= self.server.main.now {
-            let action = events[self.next_event].action.clone();
+            let event = events[self.next_event].clone();
             self.next_event += 1;
-            self.act(action);
+            // Asleep, the server misses the beginning of a freeze.
+            let missed = if slept > 0 { self.server.main.now - event.at } else { 0 };
+            self.act(event.action, missed);
         }
     }
 
@@ -45,7 +47,7 @@ impl Engine<'_> {
         }
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: Action, missed: Nanos) {
         let (now, server) = (self.server.main.now, &mut self.server);
         match action {
             Action::Bgsave => server.start_bgsave("BGSAVE".into()),
@@ -55,7 +57,9 @@ impl Engine<'_> {
             Action::ForeignWriter { bytes_per_second, until } => {
                 server.disk.set_foreign(now, bytes_per_second, until);
             }
-            Action::Freeze { span } => server.main.block(Cause::Freeze, span, String::new),
+            Action::Freeze { span } => {
+                server.main.block(Cause::Freeze, span.saturating_sub(missed), String::new);
+            }
             other => panic!("{other:?} is not generated"),
         }
     }
