@@ -44,6 +44,8 @@ pub struct Machine {
     pub overcommit: bool,
     /// `transparent_hugepage/enabled` is `always`.
     pub thp_always: bool,
+    /// Last-level cache that the main thread can fill \[bytes\].
+    pub l3: u64,
 }
 
 /// CPU time of the main thread.
@@ -77,6 +79,17 @@ pub struct Cpu {
     pub xadd: Nanos,
     /// EXPIRE.
     pub expire: Nanos,
+    /// XREADGROUP without the entries it delivers.
+    pub xread: Nanos,
+    /// Each entry it delivers: its pending entry, its part of the reply, its XCLAIM's arguments.
+    pub xread_entry: Nanos,
+    /// XACK or XDEL of one id, XTRIM without what it removes.
+    pub xack: Nanos,
+    /// Each entry that trimming walks over, each node it frees \[ns\].
+    pub stream_trim_entry: Nanos,
+    /// What a command saves on a key whose memory is in the CPU's cache, against a random key of a large
+    /// keyspace, a key \[ns\].
+    pub hot_key_saving: Nanos,
     /// EVALSHA without the commands its script calls.
     pub script: Nanos,
     /// Each command a script calls, beyond that command's own price.

@@ -36,6 +36,8 @@ pub enum StreamId {
     Eviction = 12,
     /// Variation of a command's CPU time.
     CommandCost = 13,
+    /// Which stream of a popularity class an entry goes to.
+    Streams = 19,
 }
 
 /// Opens the streams of one run.

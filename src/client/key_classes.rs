@@ -27,8 +27,8 @@ pub struct KeyClass {
 /// A partition of the ranks that a [`KeySampler`](super::keys::KeySampler) draws into at most [`MAX_CLASSES`]
 /// classes.
 ///
-/// Uniform, sequential: one class. Hot: two. Single: one of one key (the other keys are in no class, since
-/// nobody asks for them). Zipf: each of the first 7 ranks alone, then two classes to each doubling of the
+/// Uniform, sequential: one class. Hot: two. Single, split: one of one key or of the sub-keys (the other keys
+/// are in no class, since nobody asks for them). Zipf: each of the first 7 ranks alone, then two classes to each doubling of the
 /// rank, then one where two would be more than 64 in all; so within a class popularity differs by a factor
 /// 2^s at most.
 #[derive(Clone, Debug)]
@@ -65,6 +65,7 @@ impl KeyClasses {
         let one = |keys| Self::of(vec![KeyClass { first: 0, keys, mass: 1.0 }], Layout::One);
         match popularity {
             KeyPopularity::Single => one(1),
+            KeyPopularity::Split { keys: own, .. } => one(own.clamp(1, keys)),
             KeyPopularity::Hot { share, keys: hot } if hot < keys && hot > 0 => Self::of(
                 vec![
                     KeyClass { first: 0, keys: hot, mass: share },

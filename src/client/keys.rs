@@ -30,6 +30,7 @@ impl KeySampler {
                 Shape::Hot { share, hot, rest: keys - hot }
             }
             KeyPopularity::Uniform | KeyPopularity::Hot { .. } => Shape::Uniform { keys },
+            KeyPopularity::Split { keys: own, .. } => Shape::Uniform { keys: own.clamp(1, keys) },
             KeyPopularity::Sequential => Shape::Sequential { keys },
             KeyPopularity::Zipf { s } => Shape::Zipf(Zipf::new(s, keys)),
         };

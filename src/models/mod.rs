@@ -128,6 +128,11 @@ pub fn contradictions(model: &CostModel) -> Vec<String> {
     if model.fork.per_gib_huge > model.fork.per_gib {
         found.push("fork.per-gib-huge is above fork.per-gib".to_string());
     }
+    let cpu = &model.cpu;
+    let cheapest = [cpu.get, cpu.set, cpu.incr].into_iter().min().unwrap_or(0);
+    if cpu.hot_key_saving > cheapest {
+        found.push("cpu.hot-key-saving is above cpu.get, cpu.set or cpu.incr".to_string());
+    }
     found
 }
 
@@ -136,7 +141,7 @@ pub fn blank(name: &str) -> CostModel {
     let free = Dist::Fixed(0.0);
     CostModel {
         name: name.to_string(),
-        machine: Machine { cores: 1, memory: u64::MAX, overcommit: true, thp_always: false },
+        machine: Machine { cores: 1, memory: u64::MAX, overcommit: true, thp_always: false, l3: 0 },
         cpu: Cpu {
             turn: 0,
             read: 0,
@@ -152,6 +157,11 @@ pub fn blank(name: &str) -> CostModel {
             zadd: 0,
             xadd: 0,
             expire: 0,
+            xread: 0,
+            xread_entry: 0,
+            xack: 0,
+            stream_trim_entry: 0,
+            hot_key_saving: 0,
             script: 0,
             script_call: 0,
             per_element: 0,

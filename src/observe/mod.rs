@@ -4,3 +4,5 @@ pub mod blocks;
 pub mod histogram;
 pub mod recorder;
 pub mod result;
+pub mod spent;
+pub mod streams;

@@ -2,6 +2,8 @@
 
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
+use crate::observe::spent::GroupSpent;
+use crate::observe::streams::StreamUse;
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -52,6 +54,10 @@ pub struct RunResult {
     pub children: Vec<ChildRow>,
     /// Memory.
     pub memory: MemoryUse,
+    /// What the commands of each group took, in the order of the groups: (name, sums).
+    pub spent: Vec<(String, GroupSpent)>,
+    /// Streams, if a command addresses any.
+    pub streams: Option<StreamUse>,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
 }

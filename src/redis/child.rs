@@ -90,6 +90,17 @@ pub struct Snapshot {
     pub bytes_per_key: f64,
     /// RDB format (else AOF commands).
     pub rdb: bool,
+    /// Streams beside those keys.
+    pub streams: StreamPart,
+}
+
+/// What a child has to serialise of streams.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamPart {
+    /// Nodes in RDB format, entries in AOF commands: each costs what a key does.
+    pub nodes: u64,
+    /// Their bytes in the file, uncompressed.
+    pub bytes: u64,
 }
 
 impl Snapshot {
@@ -101,7 +112,9 @@ impl Snapshot {
     /// Size of the file \[bytes\].
     pub fn file_bytes(&self, speed: &ChildSpeed, config: &RedisConfig) -> u64 {
         let saved = if self.compresses(config) { self.value * (1.0 - speed.compressed_ratio) } else { 0.0 };
+        let streams = if self.rdb && config.rdbcompression { speed.compressed_ratio } else { 1.0 };
         (self.keys as f64 * (self.bytes_per_key - saved).max(1.0)).round() as u64
+            + (self.streams.bytes as f64 * streams).round() as u64
     }
 
     /// CPU time of the child \[ns\].
@@ -111,7 +124,13 @@ impl Snapshot {
             (true, false) => (speed.rdb_per_key, speed.rdb_per_kib),
             (false, _) => (speed.aof_per_key, speed.aof_per_kib),
         };
+        let of_streams = match (self.rdb, config.rdbcompression) {
+            (true, true) => speed.rdb_per_kib_compressed,
+            _ => per_kib,
+        };
         self.keys as f64 * (per_key as f64 + self.value / KIB as f64 * per_kib)
+            + self.streams.nodes as f64 * per_key as f64
+            + self.streams.bytes as f64 / KIB as f64 * of_streams
     }
 }
 

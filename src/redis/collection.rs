@@ -6,7 +6,8 @@
 //! t_zset.c, t_stream.c.
 
 use super::memory::{ValueShape, sds, size_class};
-use super::resp::{HASH_FIELD_LENGTH, STREAM_FIELD_LENGTH};
+use super::resp::HASH_FIELD_LENGTH;
+use super::stream_nodes::NodeShape;
 use super::version::Version;
 
 /// Header and end of a listpack \[bytes\].
@@ -31,11 +32,6 @@ const MEMBER_ENTRY: u64 = 5 + 12;
 const SKIPLIST_NODE: u64 = 48;
 /// `stream-node-max-bytes` and `stream-node-max-entries`.
 const STREAM_NODE: (u64, u64) = (4096, 100);
-/// Stream entry beyond its value: flags, differences of the id, lengths \[bytes\].
-const STREAM_ENTRY: u64 = 12;
-/// Stream node beyond its entries: master entry without field name, radix-tree node with its 16-byte key
-/// \[bytes\].
-const STREAM_NODE_HEADER: u64 = 50;
 /// Stream without nodes \[bytes\].
 const STREAM: u64 = 128;
 
@@ -75,11 +71,11 @@ pub(super) fn listpack_bytes(value: ValueShape) -> u64 {
         }
         // A small whole score takes two bytes.
         ValueShape::Zset { elements, length } => (elements, listpack_entry(length) + 2),
-        ValueShape::Stream { elements, length } => (elements, listpack_entry(length) + STREAM_ENTRY),
         ValueShape::List { elements, length } | ValueShape::Set { elements, length } => {
             (elements, listpack_entry(length))
         }
-        ValueShape::Text(_) | ValueShape::Counter => (0, 0),
+        // Strings have none; a stream's nodes are its own (`stream_nodes`).
+        ValueShape::Text(_) | ValueShape::Counter | ValueShape::Stream { .. } => (0, 0),
     };
     LISTPACK + elements * entry
 }
@@ -106,13 +102,14 @@ pub fn collection_bytes(version: Version, value: ValueShape) -> u64 {
         }
         ValueShape::Zset { elements, length } => TABLE + elements * (ENTRY + SKIPLIST_NODE + text(length)),
         ValueShape::Stream { elements, length } => {
-            let entry = listpack_entry(length) + STREAM_ENTRY;
-            let in_node = (STREAM_NODE.0 / entry).clamp(1, STREAM_NODE.1);
-            let nodes = elements.div_ceil(in_node);
-            let header = STREAM_NODE_HEADER + LISTPACK + listpack_entry(STREAM_FIELD_LENGTH);
-            STREAM + elements * entry + nodes * header
+            STREAM + node_shape(version, length).stream_bytes(elements)
         }
     }
+}
+
+/// Nodes of a stream of entries of one field, `length` bytes long, with the default limits.
+pub(super) fn node_shape(version: Version, length: u64) -> NodeShape {
+    NodeShape::new(version, STREAM_NODE.0, STREAM_NODE.1, 1, length)
 }
 
 /// Mean bytes of one element of the collection at its present size; 0 for strings and empty collections.

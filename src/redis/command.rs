@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 pub use super::profile::{Effect, Profile};
 pub use super::resp::{bulk, digits};
+use super::stream_command;
+pub use super::stream_command::{Trim, TrimSign};
 use crate::scenario::problem::nearest;
 use crate::units::Nanos;
 
@@ -25,7 +27,8 @@ const MAX_TTL_MS: u64 = 8_000_000_000_000;
 pub struct Command {
     /// Which command.
     pub kind: CommandKind,
-    /// Keys (MSET, MGET, DEL, UNLINK), fields (HSET), elements (LPUSH, RPUSH), members (SADD, ZADD): ≥ 1.
+    /// Keys (MSET, MGET, DEL, UNLINK), fields (HSET, XADD), elements (LPUSH, RPUSH), members (SADD, ZADD),
+    /// entries (XREADGROUP COUNT), ids (XACK, XDEL): ≥ 1.
     pub elements: u32,
     /// SET EX or PX, EXPIRE, EVALSHA with EXPIRE: the time to live \[ms\], > 0.
     pub ttl_ms: Option<u64>,
@@ -35,6 +38,8 @@ pub struct Command {
     pub keepttl: bool,
     /// EVALSHA: the commands its script calls, in order, all on its one key. Empty for others.
     pub script: Vec<CommandKind>,
+    /// XADD, XTRIM: the MAXLEN option.
+    pub trim: Option<Trim>,
 }
 
 /// Names of the modelled commands.
@@ -59,15 +64,19 @@ pub enum CommandKind {
     Xadd,
     Expire,
     Evalsha,
+    Xreadgroup,
+    Xack,
+    Xdel,
+    Xtrim,
 }
 
 use CommandKind::*;
 
 impl CommandKind {
     /// Every modelled command.
-    pub const ALL: [CommandKind; 18] = [
+    pub const ALL: [CommandKind; 22] = [
         Ping, Get, Set, Del, Unlink, Incr, IncrBy, Append, Mset, Mget, Hset, Lpush, Rpush, Sadd, Zadd, Xadd,
-        Expire, Evalsha,
+        Expire, Evalsha, Xreadgroup, Xack, Xdel, Xtrim,
     ];
 
     /// The name on the wire, in capitals.
@@ -91,12 +100,24 @@ impl CommandKind {
             Xadd => "XADD",
             Expire => "EXPIRE",
             Evalsha => "EVALSHA",
+            Xreadgroup => "XREADGROUP",
+            Xack => "XACK",
+            Xdel => "XDEL",
+            Xtrim => "XTRIM",
         }
     }
 
     /// Whether a count may follow the name (`DEL 3`).
     pub fn takes_count(self) -> bool {
-        matches!(self, Del | Unlink | Mset | Mget | Hset | Lpush | Rpush | Sadd | Zadd)
+        matches!(
+            self,
+            Del | Unlink | Mset | Mget | Hset | Lpush | Rpush | Sadd | Zadd | Xadd | Xreadgroup | Xack | Xdel
+        )
+    }
+
+    /// Whether its key is a stream.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Xadd | Xreadgroup | Xack | Xdel | Xtrim)
     }
 
     /// What it does to its key, without SET's options; EVALSHA: to be told from its script.
@@ -105,7 +126,7 @@ impl CommandKind {
             Ping => Effect::None,
             Get | Mget => Effect::Read,
             Del | Unlink => Effect::Delete,
-            Expire => Effect::Touch,
+            Expire | Xreadgroup | Xack | Xdel | Xtrim => Effect::Touch,
             _ => Effect::Upsert,
         }
     }
@@ -116,9 +137,10 @@ impl CommandKind {
 }
 
 impl Command {
-    /// The command `kind` of one element without options; EVALSHA also needs a script, EXPIRE a time to live.
+    /// The command `kind` of one element without options; EVALSHA also needs a script, EXPIRE a time to live,
+    /// XTRIM a length.
     pub fn plain(kind: CommandKind) -> Self {
-        Command { kind, elements: 1, ttl_ms: None, nx: false, keepttl: false, script: Vec::new() }
+        Command { kind, elements: 1, ttl_ms: None, nx: false, keepttl: false, script: Vec::new(), trim: None }
     }
 
     /// Time to live it gives its key \[ns\].
@@ -132,7 +154,8 @@ impl FromStr for Command {
 
     /// Reads a name, in any case, and what may follow it:
     /// `SET [NX] [EX s | PX ms | KEEPTTL]`, `EXPIRE s`, `EVALSHA COMMAND…` (an EXPIRE there may have its
-    /// seconds behind it), a count behind the commands of several keys or elements, nothing behind others.
+    /// seconds behind it), `XADD [MAXLEN [=|~] n] [fields]`, `XTRIM MAXLEN [=|~] n`, a count behind the
+    /// commands of several keys or elements, nothing behind others.
     fn from_str(text: &str) -> Result<Self, String> {
         let upper = text.to_ascii_uppercase();
         let words: Vec<&str> = upper.split_whitespace().collect();
@@ -146,6 +169,7 @@ impl FromStr for Command {
             (Expire, [seconds]) => command.ttl_ms = Some(ttl("EXPIRE", seconds, 1000)?),
             (Expire, _) => return Err("EXPIRE needs its seconds and nothing else: \"EXPIRE 60\"".into()),
             (Evalsha, calls) => read_script(&mut command, calls)?,
+            (Xadd | Xtrim, options) => stream_command::read_options(&mut command, options)?,
             (_, []) => {}
             (_, [count]) if kind.takes_count() => {
                 let counted = count.parse().ok().filter(|n| (1..=MAX_ELEMENTS).contains(n));
@@ -226,7 +250,7 @@ fn read_set_options(command: &mut Command, options: &[&str]) -> Result<(), Strin
 }
 
 fn read_script(command: &mut Command, calls: &[&str]) -> Result<(), String> {
-    let in_script = |kind| !matches!(kind, Evalsha | Ping | Mset | Mget);
+    let in_script = |kind| !matches!(kind, Evalsha | Ping | Mset | Mget | Xreadgroup | Xack | Xdel | Xtrim);
     if calls.is_empty() {
         return Err("EVALSHA needs the commands its script calls: \"EVALSHA INCR EXPIRE\"".into());
     }
@@ -261,6 +285,9 @@ impl fmt::Display for Command {
     /// command.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind.name())?;
+        if let Some(trim) = self.trim {
+            write!(f, " {trim}")?;
+        }
         if self.elements != 1 {
             write!(f, " {}", self.elements)?;
         }
@@ -307,6 +334,13 @@ mod tests {
             ("evalsha incr expire", "EVALSHA INCR EXPIRE"),
             ("EVALSHA INCR EXPIRE 10 GET", "EVALSHA INCR EXPIRE 10 GET"),
             ("EVALSHA DEL RPUSH", "EVALSHA DEL RPUSH"),
+            ("xadd 3", "XADD 3"),
+            ("xadd maxlen ~ 1000 3", "XADD MAXLEN ~ 1000 3"),
+            ("XADD MAXLEN = 10 1", "XADD MAXLEN = 10"),
+            ("XTRIM MAXLEN 10", "XTRIM MAXLEN 10"),
+            ("XREADGROUP 10", "XREADGROUP 10"),
+            ("XACK 10", "XACK 10"),
+            ("XDEL 2", "XDEL 2"),
         ];
         for (typed, expected) in canonical {
             let command: Command = typed.parse().unwrap();
@@ -314,7 +348,7 @@ mod tests {
             assert_eq!(expected.parse(), Ok(command));
         }
         for kind in CommandKind::ALL {
-            if !matches!(kind, Expire | Evalsha) {
+            if !matches!(kind, Expire | Evalsha | Xtrim) {
                 assert_eq!(kind.name().parse(), Ok(Command::plain(kind)));
             }
         }
@@ -343,7 +377,18 @@ mod tests {
             "MSET 0",
             "MSET 10 10",
             "MSET -1",
-            "XADD 3",
+            "XADD 0",
+            "XADD MAXLEN",
+            "XADD MAXLEN 0",
+            "XADD MAXLEN ~",
+            "XADD MAXLEN < 10",
+            "XADD 3 MAXLEN 10",
+            "XADD MAXLEN 10 3 3",
+            "XTRIM",
+            "XTRIM 10",
+            "XTRIM MAXLEN 10 3",
+            "XREADGROUP 0",
+            "EVALSHA XACK",
             "INCR 2",
             "PING 1",
             "EXPIRE",

@@ -110,6 +110,10 @@ pub struct RedisConfig {
     pub disable_thp: bool,
     /// Rehash 1 ms in each serverCron.
     pub activerehashing: bool,
+    /// Bytes at which a stream's node is full; 0 no limit (5.0 on).
+    pub stream_node_max_bytes: u64,
+    /// Entries at which a stream's node is full; 0 no limit (5.0 on).
+    pub stream_node_max_entries: u64,
     /// Largest number of clients.
     pub maxclients: u32,
     /// Slow commands of at least this many microseconds go to the SLOWLOG; negative is off.
@@ -160,6 +164,8 @@ impl RedisConfig {
             lazyfree_lazy_user_del: valkey8,
             disable_thp: version.has(6, 2),
             activerehashing: true,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
             maxclients: 10_000,
             slowlog_log_slower_than: 10_000,
             latency_monitor_threshold: 0,

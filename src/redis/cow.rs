@@ -120,6 +120,20 @@ impl Cow {
         charged
     }
 
+    /// Further classes on `pages` pages each, shared by the fork just made.
+    pub fn share(&mut self, pages: impl Iterator<Item = f64>) {
+        self.classes.extend(pages.map(|pages| {
+            let pages = pages.max(1.0);
+            ClassPages { pages, per_page: 1.0 / pages, protected: 1.0 }
+        }));
+    }
+
+    /// `pages` random pages of `class` give way to fresh ones, which nobody shares.
+    pub fn replace(&mut self, class: usize, pages: f64) {
+        let class = &mut self.classes[class];
+        class.protected *= (1.0 - pages * class.per_page).max(0.0);
+    }
+
     /// Forgets classes that are all private; called now and then.
     pub fn tidy(&mut self) {
         self.active = self.classes.iter().any(|class| class.protected > NEGLIGIBLE);
@@ -134,6 +148,12 @@ impl Cow {
     /// Forgets the faults so far: the measured time begins.
     pub fn measure(&mut self) {
         self.faults_before = self.faults;
+    }
+
+    /// Faults since the start, an expectation.
+    #[inline(always)]
+    pub fn expected_faults(&self) -> f64 {
+        self.faults
     }
 
     /// Faults of the measured time.

@@ -26,7 +26,8 @@ impl Server {
     /// Evicts until memory fits; false when it does not and nothing may be evicted (OOM).
     pub(super) fn make_room(&mut self, work: &mut Work) -> bool {
         let limit = self.config.maxmemory;
-        if limit == 0 || self.keyspace.used_bytes() <= limit {
+        let of_streams = self.stream_bytes();
+        if limit == 0 || self.keyspace.used_bytes() + of_streams <= limit {
             return true;
         }
         let policy = self.config.maxmemory_policy;
@@ -35,7 +36,7 @@ impl Server {
         }
         let time_limit = time_limit(self.config.maxmemory_eviction_tenacity);
         let (mut spent, mut evicted) = (0, 0u64);
-        while self.keyspace.used_bytes() > limit && self.keyspace.keys() > 0 {
+        while self.keyspace.used_bytes() + of_streams > limit && self.keyspace.keys() > 0 {
             let class = self.victim(policy);
             self.keyspace.remove(class);
             self.all_alike = false;
@@ -54,7 +55,8 @@ impl Server {
                 break;
             }
         }
-        true
+        // Streams alone may be too large: no key is left to go.
+        self.streams.is_none() || self.keyspace.keys() > 0 || self.keyspace.used_bytes() + of_streams <= limit
     }
 
     /// Class of the key that goes.

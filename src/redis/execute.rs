@@ -106,6 +106,9 @@ impl Server {
         (size, value): (u64, u64),
         work: &mut Work,
     ) {
+        if let Some(op) = &entry.stream {
+            return self.execute_stream(plan, entry, op, n, (size, value), work);
+        }
         let profile = &entry.profile;
         let (mut found, mut created) = (0u32, 0u32);
         if !self.keys_matter {

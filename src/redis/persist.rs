@@ -1,7 +1,8 @@
 //! Starting and ending children: BGSAVE and the AOF rewrite of every version.
 
 use super::child::{
-    Child, ChildKind, Pace, Snapshot, fork_span, fork_succeeds, pace, preamble, syncs_incrementally,
+    Child, ChildKind, Pace, Snapshot, StreamPart, fork_span, fork_succeeds, pace, preamble,
+    syncs_incrementally,
 };
 use super::config::AppendFsync;
 use super::rewrite::{MANIFEST_SYNCS_AT_END, MANIFEST_SYNCS_AT_START, diff_wait, drain_span};
@@ -24,6 +25,10 @@ impl Server {
             value: self.value_mean,
             bytes_per_key: if rdb { self.rdb_bytes_per_key } else { self.aof_bytes_per_key },
             rdb,
+            streams: self.streams.as_ref().map_or(StreamPart::default(), |streams| StreamPart {
+                nodes: if rdb { streams.nodes() } else { streams.entries() },
+                bytes: if rdb { streams.rdb_bytes() } else { streams.aof_bytes() },
+            }),
         }
     }
 
@@ -129,6 +134,9 @@ impl Server {
         self.main.block(Cause::Fork, child.fork, || detail);
         self.counters.forks += 1;
         self.cow.fork(rss, self.keyspace.present().iter().copied(), self.pages_per_key);
+        if let Some(streams) = &self.streams {
+            self.cow.share(streams.pages());
+        }
         child.appended_at_fork = self.aof.appended;
         child.changes_at_fork = self.changes;
         Some(child)

@@ -3,16 +3,18 @@
 //! Attributes of command number n (which command, value size, key, whether it exists) are functions of n, drawn
 //! only when something depends on them.
 
+use super::hot_keys::{cache_hits, saving};
 use super::keyspace::ClassMap;
 use super::profile::{Effect, Profile};
 use super::resp::bulk;
+use super::stream_execute::StreamOp;
 use super::version::Version;
 use super::work::{Answered, Work};
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
 use crate::math::Factor;
 use crate::rng::{Numbered, StreamId, Streams};
-use crate::scenario::Workload;
+use crate::scenario::{Dataset, Workload};
 use crate::units::{KIB, Nanos};
 
 /// Bytes of a collection's element beyond its own, in a listpack (length, back-length, header share).
@@ -27,6 +29,8 @@ pub(super) struct Entry {
     /// Reading and copying the values, a byte of their length.
     pub(super) per_byte: Factor,
     pub(super) is_write: bool,
+    /// A command on a stream.
+    pub(super) stream: Option<StreamOp>,
 }
 
 /// A command all of whose runs are alike.
@@ -67,7 +71,8 @@ pub struct GroupPlan {
 }
 
 impl GroupPlan {
-    /// The plan of `workload`, the group number `index`.
+    /// The plan of `workload`, the group number `index`, which finds a share `in_cache` of its keys in the CPU's
+    /// cache.
     pub fn new(
         workload: &Workload,
         index: u64,
@@ -75,6 +80,7 @@ impl GroupPlan {
         server_version: Version,
         machine: &CostModel,
         streams: &Streams,
+        in_cache: f64,
     ) -> Self {
         let mut cumulative = 0.0;
         let entries: Vec<Entry> = workload
@@ -82,10 +88,16 @@ impl GroupPlan {
             .iter()
             .map(|(command, share)| {
                 cumulative += share;
-                let profile = command.profile(server_version, workload.key_size, &machine.cpu);
+                let mut profile = command.profile(server_version, workload.key_size, &machine.cpu);
+                let stream = StreamOp::of(command, index as usize, workload.key_size);
+                if stream.is_none() {
+                    let saved = saving(&profile, in_cache, machine);
+                    profile.cpu -= saved.min(profile.cpu);
+                    profile.cpu_created -= saved.min(profile.cpu_created);
+                }
                 let is_write = !matches!(profile.effect, Effect::None | Effect::Read);
                 let per_byte = machine.cpu.per_kib / KIB as f64 * profile.values as f64;
-                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write }
+                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write, stream }
             })
             .collect();
         let mut plan = GroupPlan {
@@ -174,7 +186,7 @@ impl GroupPlan {
     fn make_alike(&self) -> Option<Alike> {
         let ([entry], Some(size)) = (&self.entries[..], self.size.fixed()) else { return None };
         let profile = &entry.profile;
-        if profile.effect == Effect::Delete || profile.adds_elements > 0 {
+        if profile.effect == Effect::Delete || profile.adds_elements > 0 || entry.stream.is_some() {
             return None;
         }
         let changes = matches!(profile.effect, Effect::Upsert | Effect::Touch);
@@ -239,9 +251,10 @@ impl Alike {
     }
 }
 
-/// The keyspace of a server and the plans of its groups.
+/// The plans of the groups of a server with the keys of `dataset`.
 pub fn plans(
     workloads: &[Workload],
+    dataset: &Dataset,
     maps: Vec<ClassMap>,
     version: Version,
     machine: &CostModel,
@@ -250,9 +263,10 @@ pub fn plans(
     workloads
         .iter()
         .zip(maps)
+        .zip(cache_hits(workloads, dataset, version, machine))
         .enumerate()
-        .map(|(index, (workload, map))| {
-            GroupPlan::new(workload, index as u64, map, version, machine, streams)
+        .map(|(index, ((workload, map), in_cache))| {
+            GroupPlan::new(workload, index as u64, map, version, machine, streams, in_cache)
         })
         .collect()
 }

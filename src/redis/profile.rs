@@ -117,7 +117,11 @@ impl Command {
                 cpu: self.cpu(cpu),
                 logged: if writes { self.logged(version, key) } else { Logged::default() },
                 dirty: if writes { self.changes() } else { 0 },
-                elements: if is_collection(self.kind) { self.elements } else { 0 },
+                elements: match self.kind {
+                    Xadd => 1,
+                    kind if is_collection(kind) => self.elements,
+                    _ => 0,
+                },
             };
             (ScriptRun { elements: if self.kind == Hset { 0 } else { run.elements }, ..run }, run)
         };
@@ -185,6 +189,9 @@ impl Command {
             Sadd => cpu.sadd,
             Zadd => cpu.zadd,
             Xadd => cpu.xadd,
+            // One entry of those it may deliver.
+            Xreadgroup => return cpu.xread + cpu.xread_entry,
+            Xack | Xdel | Xtrim => cpu.xack,
             Expire => cpu.expire,
             Evalsha => cpu.script,
         };
@@ -238,9 +245,6 @@ mod tests {
     /// Prices that tell which were added.
     fn prices() -> Cpu {
         Cpu {
-            turn: 0,
-            read: 0,
-            write: 0,
             ping: 1,
             get: 2,
             set: 3,
@@ -255,14 +259,7 @@ mod tests {
             script: 1000,
             script_call: 100,
             per_element: 50,
-            per_kib: 0.0,
-            aof_append: 0,
-            aof_append_per_kib: 0.0,
-            cron: 0,
-            wakeup: Vec::new(),
-            wake_client: Vec::new(),
-            rehash_step: 0,
-            evict_key: 0,
+            ..crate::models::blank("prices").cpu
         }
     }
 

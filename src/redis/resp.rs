@@ -6,6 +6,7 @@
 //! command.
 
 use super::command::{Command, CommandKind::*};
+use super::stream_command;
 use super::version::Version;
 
 /// Length of the name of a hash field, the same fields in every HSET of a key \[bytes\].
@@ -54,7 +55,7 @@ const POWERS_OF_TEN: [u64; 20] = {
 };
 
 /// RESP length of an integer reply: `:n\r\n` with so many digits.
-fn integer(digits: u64) -> u64 {
+pub(super) fn integer(digits: u64) -> u64 {
     digits + 3
 }
 
@@ -68,23 +69,23 @@ pub(super) struct Resp {
 }
 
 impl Resp {
-    fn named(name: &str) -> Self {
+    pub(super) fn named(name: &str) -> Self {
         Resp::default().text(name.len() as u64)
     }
 
-    fn text(mut self, length: u64) -> Self {
+    pub(super) fn text(mut self, length: u64) -> Self {
         self.arguments += 1;
         self.strings += bulk(length);
         self
     }
 
-    fn value(mut self) -> Self {
+    pub(super) fn value(mut self) -> Self {
         self.arguments += 1;
         self.values += 1;
         self
     }
 
-    fn repeat(self, times: u32, part: impl Fn(Self) -> Self) -> Self {
+    pub(super) fn repeat(self, times: u32, part: impl Fn(Self) -> Self) -> Self {
         (0..times).fold(self, |resp, _| part(resp))
     }
 
@@ -106,7 +107,7 @@ pub(super) struct Logged {
 }
 
 impl Logged {
-    fn and(self, resp: Resp) -> Self {
+    pub(super) fn and(self, resp: Resp) -> Self {
         Logged {
             fixed: self.fixed + resp.fixed(),
             values: self.values + resp.values,
@@ -124,6 +125,7 @@ impl Command {
             Hset => resp.repeat(self.elements, |r| r.text(HASH_FIELD_LENGTH).value()),
             Lpush | Rpush | Sadd => resp.repeat(self.elements, Resp::value),
             Zadd => resp.repeat(self.elements, |r| r.text(SCORE_LENGTH).value()),
+            // Only inside a script: others go through `stream_command`.
             Xadd => resp.text(id).text(STREAM_FIELD_LENGTH).value(),
             _ => resp,
         }
@@ -134,6 +136,7 @@ impl Command {
         let seconds = |ms: u64| digits(ms / 1000);
         match self.kind {
             Ping => resp,
+            kind if kind.is_stream() => stream_command::request(self, key),
             Mset => resp.repeat(self.elements, |r| r.text(key).value()),
             Mget | Del | Unlink => resp.repeat(self.elements, |r| r.text(key)),
             Expire => resp.text(key).text(seconds(self.ttl_ms.unwrap_or(1000))),
@@ -180,6 +183,9 @@ impl Command {
             Hset => (integer(1), 0, integer(digits(n))),
             Sadd | Zadd => (integer(digits(n)), 0, integer(digits(n))),
             Xadd => (bulk(STREAM_ID_LENGTH), 0, bulk(STREAM_ID_LENGTH)),
+            // What it found decides: see `stream_execute`.
+            Xreadgroup => (stream_command::NIL_ARRAY, 0, stream_command::NIL_ARRAY),
+            Xack | Xdel | Xtrim => (integer(digits(n)), 0, integer(1)),
             Evalsha => Command::plain(self.script.first().copied().unwrap_or(Ping)).reply(),
         }
     }
@@ -196,10 +202,7 @@ impl Command {
             // Up to 5.0 feedAppendOnlyFile cuts every SET to its first three arguments.
             Set if !version.has(6, 0) => Logged::default().and(set),
             Expire => Logged::default().and(deadline),
-            Xadd => {
-                let resp = Resp::named(self.kind.name()).text(key);
-                Logged::default().and(self.arguments(resp, STREAM_ID_LENGTH))
-            }
+            kind if kind.is_stream() => stream_command::logged(self, version, key),
             _ => Logged::default().and(self.request(key)),
         }
     }

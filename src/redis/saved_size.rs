@@ -3,7 +3,7 @@
 //! Sources: rdb.c (`rdbSaveKeyValuePair`, `rdbSaveRawString`), aof.c (`rewriteAppendOnlyFileRio`). Headers,
 //! checksum and database selectors, about 200 bytes a file, are not counted.
 
-use super::collection::{is_compact, listpack_bytes};
+use super::collection::{is_compact, listpack_bytes, node_shape};
 use super::memory::{ValueShape, mean_over_lengths};
 use super::resp::{
     DEADLINE_DIGITS, HASH_FIELD_LENGTH, REPLY_DIGITS, SCORE_LENGTH, STREAM_FIELD_LENGTH, STREAM_ID_LENGTH,
@@ -65,7 +65,11 @@ pub fn rdb_bytes_per_key(
         ValueShape::Text(length) => element(length),
         ValueShape::Counter => RDB_COUNTER as f64,
         _ if is_compact(version, value) => listpack(),
-        ValueShape::List { .. } | ValueShape::Stream { .. } => listpack(),
+        ValueShape::List { .. } => listpack(),
+        ValueShape::Stream { elements, length } => {
+            let shape = node_shape(version, length);
+            shape.rdb_bytes(elements, elements.div_ceil(shape.capacity)) as f64
+        }
         ValueShape::Set { elements, length } => each(elements, element(length)),
         ValueShape::Zset { elements, length } => each(elements, element(length) + RDB_SCORE as f64),
         ValueShape::Hash { elements, length } => {

@@ -15,6 +15,7 @@ use super::main_thread::MainThread;
 use super::memory;
 use super::rewrite::Rewrite;
 use super::saved_size;
+use super::streams::Streams as StreamKeys;
 use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
@@ -52,6 +53,8 @@ pub struct Server {
     pub rdb: Rdb,
     /// The keys.
     pub keyspace: Keyspace,
+    /// The streams, if a command addresses any.
+    pub streams: Option<Box<StreamKeys>>,
     /// INFO's counters.
     pub counters: Counters,
     /// Children that ended.
@@ -170,6 +173,7 @@ impl Server {
                 file_bytes: 0,
             },
             keyspace,
+            streams: StreamKeys::new(scenario, streams).map(Box::new),
             counters: Counters::default(),
             children: Vec::new(),
             cron_at: 0,
@@ -209,7 +213,7 @@ impl Server {
 
     /// used_memory: keys, table, buffers.
     pub fn used_memory(&self) -> u64 {
-        self.keyspace.used_bytes() + self.aof.buffer + self.rewrite_buffer()
+        self.keyspace.used_bytes() + self.stream_bytes() + self.aof.buffer + self.rewrite_buffer()
     }
 
     /// used_memory_rss, without a child's copies. Memory once touched is kept.
@@ -389,6 +393,9 @@ impl Server {
         self.aof.check();
         self.disk.check();
         self.keyspace.check();
+        if let Some(streams) = &self.streams {
+            streams.check();
+        }
         let busy: Nanos = self.main.busy.iter().sum();
         assert_eq!(self.main.now, busy + self.main.idle, "time of the main thread");
         if self.config.appendfsync == AppendFsync::Always && self.config.appendonly {

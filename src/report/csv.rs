@@ -34,6 +34,9 @@ pub const SUMMARY_COLUMNS: &[(&str, &str)] = &[
     ("closed_loop_view_ns_p99", "P99 a closed-loop benchmark would have printed (scope all)"),
     ("closed_loop_view_ns_p999", "P99.9 of the same"),
     ("closed_loop_view_ns_max", "longest of the same"),
+    ("aof_bytes_per_command", "bytes a command of the group added to the AOF"),
+    ("cow_faults_per_command", "copy-on-write faults a command of the group met"),
+    ("cpu_ns_per_command", "main-thread time of executing one of its commands, without system calls"),
 ];
 
 /// Columns of `timeline.csv` and what they hold, before one `busy_share_…` a cause and the rest.
@@ -152,6 +155,15 @@ fn whole_run(result: &RunResult, scope: &Scope) -> Vec<String> {
         row.extend([result.requests.to_string(), busy_share(result).to_string()]);
         row.extend([cell(closed.p99), cell(closed.p999), cell(closed.max)]);
     }
+    let spent = result.spent.iter().find(|(name, _)| *name == scope.name && !scope.operation.is_empty());
+    if let Some((_, spent)) = spent {
+        row.resize(SUMMARY_COLUMNS.len() - 3, String::new());
+        row.extend([
+            cell(spent.aof_bytes_per_command()),
+            cell(spent.cow_faults_per_command()),
+            cell(spent.cpu_per_command()),
+        ]);
+    }
     row.resize(SUMMARY_COLUMNS.len(), String::new());
     row
 }
@@ -217,7 +229,8 @@ mod tests {
             "scenario,seed,scope,operation,window_s,windows,requests,throughput_per_s,sojourn_ns_mean,\
              sojourn_ns_p50,sojourn_ns_p90,sojourn_ns_p99,sojourn_ns_p999,sojourn_ns_p9999,sojourn_ns_max,\
              p99_ns_median,p99_ns_worst,p999_ns_worst,p99_worst_at_s,arrived,server_busy_share,\
-             closed_loop_view_ns_p99,closed_loop_view_ns_p999,closed_loop_view_ns_max"
+             closed_loop_view_ns_p99,closed_loop_view_ns_p999,closed_loop_view_ns_max,\
+             aof_bytes_per_command,cow_faults_per_command,cpu_ns_per_command"
         );
         assert_eq!(
             header(timeline(&result)),
@@ -239,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_an_empty_field() {
         let csv = text(summary(&fixture::nothing()));
-        assert_eq!(csv.lines().nth(1), Some("article,1,all,,,,0,0,,,,,,,,,,,,0,0,,,"));
+        assert_eq!(csv.lines().nth(1), Some("article,1,all,,,,0,0,,,,,,,,,,,,0,0,,,,,,"));
         let mut result = fixture::forks();
         result.timeline = vec![TimelineRow { at: SECOND, child: "none", ..TimelineRow::default() }];
         let csv = text(timeline(&result));

@@ -42,6 +42,8 @@ pub fn nothing() -> RunResult {
         loss: Loss::default(),
         children: Vec::new(),
         memory: MemoryUse::default(),
+        spent: Vec::new(),
+        streams: None,
         info: Vec::new(),
     }
 }

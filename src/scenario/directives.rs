@@ -101,6 +101,8 @@ pub fn fields(config: &RedisConfig) -> Vec<(&'static str, DirectiveValue)> {
         ("lazyfree-lazy-user-del", Bool(config.lazyfree_lazy_user_del)),
         ("disable-thp", Bool(config.disable_thp)),
         ("activerehashing", Bool(config.activerehashing)),
+        ("stream-node-max-bytes", bytes(config.stream_node_max_bytes)),
+        ("stream-node-max-entries", count(config.stream_node_max_entries)),
         ("maxclients", count(config.maxclients.into())),
         ("slowlog-log-slower-than", Number(config.slowlog_log_slower_than)),
         ("latency-monitor-threshold", count(config.latency_monitor_threshold)),

@@ -93,8 +93,11 @@ pub const POPULARITIES: &[Variant] = &[
     Variant { name: "zipf", keys: &["s"] },
     Variant { name: "hot", keys: &["share", "keys"] },
     Variant { name: "sequential", keys: &[] },
-    Variant { name: "single", keys: &[] },
+    Variant { name: "single", keys: &["sub-keys", "servers"] },
 ];
+
+/// Keys of those that may be left out.
+pub const OPTIONAL_KEYS: &[&str] = &["sub-keys", "servers"];
 
 /// Values of `event.do`, with the other keys of the event. `CONFIG SET` is followed by name and value.
 pub const ACTIONS: &[Variant] = &[
@@ -157,6 +160,18 @@ pub const DATASET: TableSpec = TableSpec {
             Kind::Number(0.0, 1.0),
             Some("0"),
             "Share of the keys that carry a TTL (memory only).",
+        ),
+        key(
+            "streams",
+            Kind::Count(1, 1_000_000_000),
+            Some("1k"),
+            "Streams that XADD and its like address, keys of their own beside the others.",
+        ),
+        key(
+            "stream-entries",
+            Kind::Count(0, 1_000_000_000),
+            Some("0"),
+            "Entries of each stream at the start.",
         ),
         key("fragmentation", Kind::Number(1.0, 10.0), Some("1.1"), "RSS over used_memory at the start."),
         key(

@@ -102,6 +102,10 @@ pub struct Dataset {
     pub ttl_share: f64,
     /// RSS over used_memory at the start, ≥ 1.
     pub fragmentation: f64,
+    /// Streams that the stream commands address, beside the keys, ≥ 1.
+    pub streams: u64,
+    /// Entries of each at the start.
+    pub stream_entries: u64,
 }
 
 /// One group of clients.
@@ -177,6 +181,13 @@ pub enum KeyPopularity {
     Sequential,
     /// Always the same key.
     Single,
+    /// The sub-keys `key:hash(writer) % N` of one key, all alike.
+    Split {
+        /// Sub-keys on this server, ≥ 1.
+        keys: u64,
+        /// Servers the sub-keys are spread over, this one among them, ≥ 1.
+        servers: u32,
+    },
 }
 
 /// Something that happens at a time.

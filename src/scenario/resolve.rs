@@ -8,6 +8,8 @@ mod event;
 mod machine;
 mod redis;
 mod run;
+mod servers;
+mod streams;
 mod workload;
 
 use std::path::Path;
@@ -45,6 +47,7 @@ pub fn resolve(
     workload::check_clients(&tree, &workloads, &redis, &mut reader);
     redis::check_policy(&redis.config, &dataset, &mut reader);
     note_lasting_keys(&workloads, &mut reader);
+    streams::check(&tree, &workloads, &dataset, &redis.config, machine.as_ref(), &mut reader);
     if let Some(machine) = &machine {
         dataset::check_memory(&tree, &dataset, &start, &redis.config, machine, &mut reader);
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::directives::{self, DirectiveValue};
-use super::keys::{ACTIONS, DISTS, Key, Kind, POPULARITIES, TABLES, TableSpec, Variant};
+use super::keys::{ACTIONS, DISTS, Key, Kind, OPTIONAL_KEYS, POPULARITIES, TABLES, TableSpec, Variant};
 use super::tree::{Node, Place};
 use crate::redis::config::RedisConfig;
 use crate::redis::version::{KNOWN, Version};
@@ -94,7 +94,7 @@ fn of_kind(kind: Kind) -> Value {
         Kind::SpanDist => with_fixed(Kind::Span(0, u64::MAX)),
         Kind::Popularity => {
             let words: Vec<&str> =
-                POPULARITIES.iter().filter(|v| v.keys.is_empty()).map(|v| v.name).collect();
+                POPULARITIES.iter().filter(|v| v.keys.iter().all(is_optional)).map(|v| v.name).collect();
             let mut any = vec![json!({ "enum": words })];
             any.extend(POPULARITIES.iter().map(|choice| variant(choice, popularity_key)));
             json!({ "anyOf": any })
@@ -137,8 +137,13 @@ fn variant(choice: &Variant, key: impl Fn(&str) -> Value) -> Value {
     let mut properties = Map::new();
     properties.insert("dist".to_owned(), json!({ "const": choice.name }));
     properties.extend(choice.keys.iter().map(|name| ((*name).to_owned(), key(name))));
-    let required: Vec<&str> = std::iter::once("dist").chain(choice.keys.iter().copied()).collect();
+    let needed = choice.keys.iter().filter(|name| !is_optional(name)).copied();
+    let required: Vec<&str> = std::iter::once("dist").chain(needed).collect();
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+}
+
+fn is_optional(name: &&str) -> bool {
+    OPTIONAL_KEYS.contains(name)
 }
 
 fn pairs(first: Value, second: Value) -> Value {

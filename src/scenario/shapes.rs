@@ -110,9 +110,32 @@ pub fn popularity(node: &Node) -> Result<KeyPopularity, Fault> {
             }
         }
         "sequential" => KeyPopularity::Sequential,
-        "single" => KeyPopularity::Single,
+        "single" => sub_keys(table)?,
         _ => KeyPopularity::Uniform,
     })
+}
+
+/// Reads `{ dist = "single", sub-keys = 16, servers = 4 }`.
+fn sub_keys(table: &Table) -> Result<KeyPopularity, Fault> {
+    let count = |key: &str, high| match table.get(key) {
+        Some(node) => whole(node, Kind::Count(1, high)).map(Some).map_err(|fault| fault.at(&node.place)),
+        None => Ok(None),
+    };
+    let (keys, servers) = (count("sub-keys", 1_000_000)?, count("servers", 1_000_000)?);
+    match (keys, servers) {
+        (None, None) => Ok(KeyPopularity::Single),
+        (None, Some(_)) => {
+            Err(Fault::new("servers without sub-keys", "add sub-keys = …: one key lies on one server"))
+        }
+        (Some(keys), servers) => {
+            let servers = servers.unwrap_or(1);
+            if keys % servers != 0 {
+                let read = format!("{keys} sub-keys do not divide among {servers} servers");
+                return Err(Fault::new(read, "make sub-keys a multiple of servers"));
+            }
+            Ok(KeyPopularity::Split { keys: keys / servers, servers: servers as u32 })
+        }
+    }
 }
 
 /// The name a table's `dist` chooses, after a check that the table has no key that this one does not take.

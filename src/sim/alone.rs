@@ -137,6 +137,7 @@ impl<P: Probe> Simulation<'_, P> {
         }
         self.settle_alone(now, commands as u64, &sums);
         let Some((unit, work)) = unfinished else { return true };
+        self.spend(&work);
         self.units.clear();
         self.units.push(unit);
         self.charge_turn(1, &work);
@@ -165,5 +166,6 @@ impl<P: Probe> Simulation<'_, P> {
             server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
         }
         self.account(sums.changed_at, work, turns);
+        self.spend(&sums.work);
     }
 }

@@ -47,7 +47,7 @@ pub fn predict(scenario: &Scenario) -> Vec<(String, String)> {
     let streams = Streams::new(scenario.run.seed, 0);
     let (server, maps) = Server::new(scenario, &streams);
     let version = scenario.redis.version;
-    let plans = plans(&scenario.workloads, maps, version, &scenario.machine, &streams);
+    let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, &scenario.machine, &streams);
     let mut rows = Vec::new();
     let mut row = |name: &str, value: String| rows.push((name.to_string(), value));
     row("used_memory", format_bytes(server.used_memory()));

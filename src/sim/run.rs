@@ -8,6 +8,7 @@ use crate::math::Factor;
 use crate::noise::HostNoise;
 use crate::observe::recorder::{GroupKinds, Recorder};
 use crate::observe::result::{Errors, InfoValue, MemoryUse, RunResult, TimelineRow};
+use crate::observe::spent::GroupSpent;
 use crate::redis::command::Effect;
 use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
@@ -96,6 +97,9 @@ pub struct Simulation<'a, P> {
     pub(super) answered: u64,
     pub(super) errors: Errors,
     pub(super) rows: Vec<TimelineRow>,
+    /// What the commands of each group took, and the copy-on-write faults already in it.
+    pub(super) spent: Vec<GroupSpent>,
+    pub(super) faults_spent: f64,
     pub(super) row_busy: [Nanos; Cause::COUNT],
     pub(super) row_cycles: u64,
     pub(super) client_busy: Nanos,
@@ -147,7 +151,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
         let streams = Streams::new(scenario.run.seed, options.replication);
         let (server, maps) = Server::new(scenario, &streams);
         let version = scenario.redis.version;
-        let plans = plans(&scenario.workloads, maps, version, machine, &streams);
+        let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
         let mut first = 0;
         let groups: Vec<ClientGroup> = scenario
             .workloads
@@ -198,6 +202,8 @@ impl<'a, P: Probe> Simulation<'a, P> {
             answered: 0,
             errors: Errors::default(),
             rows: Vec::new(),
+            spent: vec![GroupSpent::default(); scenario.workloads.len()],
+            faults_spent: 0.0,
             row_busy: [0; Cause::COUNT],
             row_cycles: 0,
             client_busy: 0,
@@ -256,6 +262,8 @@ impl<'a, P: Probe> Simulation<'a, P> {
             loss: server.loss.finish(end),
             children: server.children,
             memory,
+            spent: scenario.workloads.iter().map(|group| group.name.clone()).zip(self.spent).collect(),
+            streams: server.streams.map(|streams| streams.used(server.config.version)),
             info,
         }
     }
@@ -333,7 +341,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             ("latest_fork_usec", Int(fork)),
             ("role", Text("master".into())),
             ("connected_slaves", Int(0)),
-            ("keys", Int(server.keyspace.keys())),
+            ("keys", Int(server.keys())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
     }

@@ -80,6 +80,7 @@ impl<P: Probe> Simulation<'_, P> {
         self.busy_before = server.main.busy;
         self.row_busy = server.main.busy;
         self.errors = Default::default();
+        self.spent.fill(Default::default());
     }
 
     /// One event of the scenario; the thread slept `slept` before now.
@@ -189,7 +190,7 @@ impl<P: Probe> Simulation<'_, P> {
                 rss_bytes: server.rss(),
                 cow_bytes: server.cow.copied_bytes(),
                 rewrite_buffer_bytes: server.rewrite_buffer(),
-                keys: server.keyspace.keys(),
+                keys: server.keys(),
                 changes_since_save: server.rdb.dirty,
                 unsynced_writes: server.loss.machine_loss(),
                 child: server.child.as_ref().map_or("none", |child| child.kind.name()),

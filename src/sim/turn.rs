@@ -155,19 +155,43 @@ impl<P: Probe> Simulation<'_, P> {
             clients = self.arrange();
         }
         self.services.clear();
+        let several = self.groups.len() > 1;
         for unit in &mut self.units {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;
+            let sums = if several { (work.eviction, work.aof_bytes) } else { (0, 0) };
             let plan = &self.plans[unit.group as usize];
             let answered = self.server.execute(plan, unit.first, unit.commands, &mut work);
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
             unit.reply_bytes = work.reply_bytes - replied;
+            if several {
+                let faults = self.server.cow.expected_faults();
+                let spent = &mut self.spent[unit.group as usize];
+                spent.commands += unit.commands as u64;
+                spent.cpu += work.cpu + work.cow + work.rehash + work.eviction - before - sums.0;
+                spent.aof_bytes += work.aof_bytes - sums.1;
+                spent.cow_faults += faults - std::mem::replace(&mut self.faults_spent, faults);
+            }
             if P::ON {
                 self.services.push(work.cpu + work.cow + work.rehash - before);
             }
         }
+        if !several {
+            self.spend(&work);
+        }
         self.charge_turn(clients, &work);
         work
+    }
+
+    /// What commands of the only group took.
+    #[inline(always)]
+    pub(super) fn spend(&mut self, work: &Work) {
+        let faults = self.server.cow.expected_faults();
+        let spent = &mut self.spent[0];
+        spent.commands += work.commands;
+        spent.cpu += work.cpu + work.cow + work.rehash + work.eviction;
+        spent.aof_bytes += work.aof_bytes;
+        spent.cow_faults += faults - std::mem::replace(&mut self.faults_spent, faults);
     }
 
     /// Takes the time of a pass with `clients` reads and of the commands in them.

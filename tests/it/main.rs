@@ -19,6 +19,7 @@ mod queueing;
 mod scenarios;
 mod snapshots;
 mod stall;
+mod streams;
 mod support;
 mod tidy;
 mod value_stability;

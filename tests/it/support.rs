@@ -33,6 +33,8 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             value_size: Dist::Fixed(16.0),
             ttl_share: 0.0,
             fragmentation: 1.0,
+            streams: 1,
+            stream_entries: 0,
         },
         workloads: vec![Workload {
             name: "clients".into(),

@@ -1,13 +1,16 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
 mod output;
+mod streams;
 
 pub use output::*;
+pub use streams::StreamOutput;
 
 use super::quantiles::Quantiles;
 use super::{About, busy_share, per_s, seconds};
 use crate::cause::Cause;
 use crate::observe::result::{ChildRow, InfoValue, RunResult, Scope, WindowQuantiles};
+use crate::observe::spent::GroupSpent;
 
 /// The JSON object of a run.
 pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
@@ -36,7 +39,12 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         sojourn_ns: all.map_or_else(Quantiles::default, |scope| Quantiles::of(&scope.sojourn)),
         closed_loop_view_ns: ClosedLoopView { p99: closed.p99, p999: closed.p999, max: closed.max },
         windows: all.map_or_else(Vec::new, windows),
-        groups: result.scopes.iter().filter(|scope| !scope.operation.is_empty()).map(group).collect(),
+        groups: result
+            .scopes
+            .iter()
+            .filter(|scope| !scope.operation.is_empty())
+            .map(|scope| group(result, scope))
+            .collect(),
         busy_ns: Cause::ALL.iter().map(|&cause| (cause.name(), result.busy[cause as usize])).collect(),
         stalls: result
             .stalls
@@ -59,6 +67,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             bytes_per_key: result.memory.bytes_per_key,
         },
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
+        streams: result.streams.as_ref().map(StreamOutput::from),
     }
 }
 
@@ -82,12 +91,16 @@ fn windows(scope: &Scope) -> Vec<WindowOutput> {
     scope.windows.iter().map(output).collect()
 }
 
-fn group(scope: &Scope) -> GroupOutput {
+fn group(result: &RunResult, scope: &Scope) -> GroupOutput {
+    let spent = result.spent.iter().find(|(name, _)| *name == scope.name).map(|(_, spent)| spent);
     GroupOutput {
         name: scope.name.clone(),
         operation: scope.operation.clone(),
         requests: scope.sojourn.count(),
         sojourn_ns: Quantiles::of(&scope.sojourn),
+        aof_bytes_per_command: spent.and_then(GroupSpent::aof_bytes_per_command),
+        cow_faults_per_command: spent.and_then(GroupSpent::cow_faults_per_command),
+        cpu_ns_per_command: spent.and_then(GroupSpent::cpu_per_command),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::streams::StreamOutput;
 use crate::observe::result::Counters;
 use crate::report::quantiles::Quantiles;
 use crate::units::Nanos;
@@ -61,6 +62,9 @@ pub struct RunOutput {
     pub memory: MemoryOutput,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
+    /// Streams, when commands address any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<StreamOutput>,
 }
 
 /// Requests answered with an error, by kind.
@@ -118,6 +122,12 @@ pub struct GroupOutput {
     pub requests: u64,
     /// From intended arrival to reply, in ns.
     pub sojourn_ns: Quantiles,
+    /// Bytes a command of it added to the AOF.
+    pub aof_bytes_per_command: Option<f64>,
+    /// Copy-on-write faults a command of it met.
+    pub cow_faults_per_command: Option<f64>,
+    /// Main-thread time of executing a command of it, faults included and system calls not, in ns.
+    pub cpu_ns_per_command: Option<f64>,
 }
 
 /// One stall of the main thread.

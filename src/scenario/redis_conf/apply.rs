@@ -62,6 +62,8 @@ const MODELLED: &[Modelled] = &[
     setting("rdbcompression", (2, 8), true),
     setting("save", (2, 8), true),
     setting("slowlog-log-slower-than", (2, 8), true),
+    setting("stream-node-max-bytes", (5, 0), false),
+    setting("stream-node-max-entries", (5, 0), false),
     setting("stop-writes-on-bgsave-error", (2, 8), true),
 ];
 
@@ -167,6 +169,10 @@ fn set(config: &mut RedisConfig, name: &str, value: &str) -> Result<(), String> 
             false => config.save.extend(points),
         }),
         "slowlog-log-slower-than" => integer(value, -1, i64::MAX).map(|n| config.slowlog_log_slower_than = n),
+        "stream-node-max-bytes" => bytes(&mut config.stream_node_max_bytes),
+        "stream-node-max-entries" => {
+            integer(value, 0, i64::MAX).map(|n| config.stream_node_max_entries = n.unsigned_abs())
+        }
         "stop-writes-on-bgsave-error" => switch(&mut config.stop_writes_on_bgsave_error),
         _ => Err("expected a setting of the model".to_string()),
     }

@@ -68,8 +68,6 @@ const NOT_MODELLED: &[NotModelled] = &[
     entry("set-max-intset-entries", &["512"], ENCODING),
     entry("set-max-listpack-entries", &["128"], ENCODING),
     entry("set-max-listpack-value", &["64"], ENCODING),
-    entry("stream-node-max-bytes", &["4096"], ENCODING),
-    entry("stream-node-max-entries", &["100"], ENCODING),
     entry("tls-port", &["0"], "TLS is not modelled; it adds CPU time to every read and write"),
     entry("zset-max-listpack-entries", &["128"], ENCODING),
     entry("zset-max-listpack-value", &["64"], ENCODING),

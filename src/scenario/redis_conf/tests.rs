@@ -37,11 +37,14 @@ fn save_lines_accumulate_after_the_first_and_an_empty_one_clears() {
 fn every_modelled_setting_is_taken_over() {
     let other = |name: &str| match name {
         "appendfsync" => "always",
-        "auto-aof-rewrite-min-size" | "maxmemory" => "1gb",
+        "auto-aof-rewrite-min-size" | "maxmemory" | "stream-node-max-bytes" => "1gb",
         "maxmemory-policy" => "allkeys-lfu",
         "save" => "1 1",
         "io-threads" | "hz" | "maxclients" | "maxmemory-samples" | "maxmemory-eviction-tenacity" => "42",
-        "auto-aof-rewrite-percentage" | "latency-monitor-threshold" | "slowlog-log-slower-than" => "77",
+        "auto-aof-rewrite-percentage"
+        | "latency-monitor-threshold"
+        | "slowlog-log-slower-than"
+        | "stream-node-max-entries" => "77",
         _ => "",
     };
     for name in modelled() {
@@ -92,7 +95,6 @@ fn what_is_not_modelled_is_told_from_what_does_not_matter() {
     }
     for (name, value) in [
         ("cluster-enabled", "no"),
-        ("stream-node-max-bytes", "4kb"),
         ("notify-keyspace-events", ""),
         ("client-output-buffer-limit", "replica 256mb 64mb 60"),
         ("appenddirname", "dir"),

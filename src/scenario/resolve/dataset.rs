@@ -5,6 +5,7 @@ use super::super::reader::{Got, Reader, Section};
 use super::super::shapes::{Quantity, dist};
 use super::super::tree::{Place, Table};
 use super::super::{Dataset, StartState, memory};
+use super::streams::STREAMS;
 use crate::cost_model::CostModel;
 use crate::dist::Dist;
 use crate::redis::config::RedisConfig;
@@ -22,6 +23,9 @@ pub fn read(tree: &Table, version: Version, reader: &mut Reader) -> Dataset {
     let prefilled = reader.boolean(&section, "prefilled").value.unwrap_or(true);
     let ttl_share = reader.real(&section, "ttl-share").value.unwrap_or(0.0);
     let fragmentation = reader.real(&section, "fragmentation").value.unwrap_or(1.0);
+    let mut count = |key| reader.whole(&section, key).value;
+    let (streams, stream_entries) =
+        (count("streams").unwrap_or(STREAMS), count("stream-entries").unwrap_or(0));
     let keys = if section.has("memory") {
         let memory = read_memory(&section, reader);
         memory.value.map(|bytes| {
@@ -39,7 +43,16 @@ pub fn read(tree: &Table, version: Version, reader: &mut Reader) -> Dataset {
     } else {
         reader.whole(&section, "keys").value
     };
-    Dataset { keys: keys.unwrap_or(1), prefilled, key_size, value_size, ttl_share, fragmentation }
+    Dataset {
+        keys: keys.unwrap_or(1),
+        prefilled,
+        key_size,
+        value_size,
+        ttl_share,
+        fragmentation,
+        streams,
+        stream_entries,
+    }
 }
 
 fn read_memory(section: &Section<'_>, reader: &mut Reader) -> Got<u64> {

@@ -11,6 +11,7 @@ use super::super::tree::{Node, Place, Table, quote};
 use super::super::values::text;
 use super::super::{Arrivals, Dataset, KeyPopularity, Origin, Source, Workload};
 use super::redis::Redis;
+use super::servers;
 use crate::dist::Dist;
 use crate::redis::command::Command;
 use crate::units::Nanos;
@@ -46,11 +47,13 @@ fn read_group(
     section.prefix = format!("workload.{name}");
     read_name(&section, &name, earlier, reader);
     let is_open = reader.choice(&section, "loop").value.is_none_or(|text| text == "open");
-    let source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
+    let mut source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
     let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
     let (connections, pipeline) = (count("connections"), count("pipeline"));
-    let mix = read_mix(&section, reader);
+    let mut mix = read_mix(&section, reader);
     let keys = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
+    let keys = keys.value.unwrap_or(KeyPopularity::Uniform);
+    servers::split(&section, keys, &mut source, &mut mix, reader);
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
     Workload {
@@ -59,7 +62,7 @@ fn read_group(
         connections,
         pipeline,
         mix,
-        keys: keys.value.unwrap_or(KeyPopularity::Uniform),
+        keys,
         key_size,
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
     }
@@ -178,6 +181,10 @@ fn fitting_keys(node: &Node, keys: u64) -> Result<KeyPopularity, Fault> {
         KeyPopularity::Hot { keys: hot, .. } if hot > keys => Err(Fault::new(
             format!("{hot} hot keys, but the dataset has {keys}"),
             "lower the hot keys or raise dataset.keys",
+        )),
+        KeyPopularity::Split { keys: own, .. } if own > keys => Err(Fault::new(
+            format!("{own} sub-keys, but the dataset has {keys} keys"),
+            "lower the sub-keys or raise dataset.keys",
         )),
         _ => Ok(popularity),
     }

@@ -113,7 +113,7 @@ impl<'a> Engine<'a> {
         let streams = Streams::new(scenario.run.seed, 0);
         let (server, maps) = Server::new(scenario, &streams);
         let version = scenario.redis.version;
-        let plans = plans(&scenario.workloads, maps, version, machine, &streams);
+        let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
         let mut clients = Vec::new();
         let mut connections = 0;
         for (group, workload) in scenario.workloads.iter().enumerate() {
