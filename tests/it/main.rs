@@ -12,6 +12,7 @@ mod files;
 mod fuzz;
 mod fuzz_input;
 mod group_commit;
+mod live_ledger;
 mod memory_and_tables;
 mod oracle;
 mod postponed_fsync;
