@@ -36,6 +36,8 @@ pub enum StreamId {
     Eviction = 12,
     /// Variation of a command's CPU time.
     CommandCost = 13,
+    /// Phase of a replica's own clock.
+    Replica = 18,
 }
 
 /// Opens the streams of one run.

@@ -3,4 +3,5 @@
 pub mod blocks;
 pub mod histogram;
 pub mod recorder;
+pub mod replicas;
 pub mod result;

@@ -2,6 +2,7 @@
 
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
+use crate::observe::replicas::ReplicationResult;
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -52,6 +53,8 @@ pub struct RunResult {
     pub children: Vec<ChildRow>,
     /// Memory.
     pub memory: MemoryUse,
+    /// Replicas, if there are any.
+    pub replication: Option<ReplicationResult>,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
 }
@@ -65,6 +68,8 @@ pub struct Errors {
     pub misconf: u64,
     /// Requests whose connection died with the server.
     pub connection_lost: u64,
+    /// Writes refused for lack of good replicas.
+    pub noreplicas: u64,
 }
 
 /// One scope's requests.
@@ -160,6 +165,12 @@ pub struct TimelineRow {
     pub unsynced_writes: u64,
     /// `none`, `bgsave` or `aof-rewrite`.
     pub child: &'static str,
+    /// Bytes in the replication backlog.
+    pub repl_backlog_bytes: u64,
+    /// Bytes in the largest output buffer of a replica.
+    pub replica_buffer_bytes_max: u64,
+    /// Bytes that the replica furthest behind has not applied.
+    pub replica_lag_bytes_max: u64,
 }
 
 /// What INFO would count, over the measured time.

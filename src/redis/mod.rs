@@ -1,6 +1,7 @@
 //! One simulated server: one mechanism a file, put together by `server.rs`.
 
 pub mod aof;
+pub mod backlog;
 pub mod child;
 pub mod collection;
 pub mod command;
@@ -11,14 +12,21 @@ pub mod dict;
 pub mod disk;
 pub mod eviction;
 pub mod execute;
+pub mod failover;
 pub mod keyspace;
+pub mod link;
 pub mod loss;
 pub mod main_thread;
 pub mod memory;
 pub mod persist;
 pub mod plan;
 pub mod profile;
+pub mod replica;
+pub mod replication;
+pub mod replication_config;
+pub mod replication_cron;
 pub mod resp;
+pub mod resync;
 pub mod rewrite;
 pub mod saved_size;
 pub mod server;

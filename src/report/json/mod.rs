@@ -1,6 +1,7 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
 mod output;
+pub mod replicas;
 
 pub use output::*;
 
@@ -30,6 +31,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             oom: result.errors.oom,
             misconf: result.errors.misconf,
             connection_lost: result.errors.connection_lost,
+            noreplicas: result.errors.noreplicas,
         },
         throughput_per_s: per_s(result.completed, result),
         server_busy_share: busy_share(result),
@@ -59,6 +61,8 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             bytes_per_key: result.memory.bytes_per_key,
         },
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
+        replicas: replicas::replicas(result.replication.as_ref()),
+        replication: replicas::replication(result.replication.as_ref()),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observe::result::Counters;
+use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
 use crate::report::quantiles::Quantiles;
 use crate::units::Nanos;
 
@@ -61,6 +62,12 @@ pub struct RunOutput {
     pub memory: MemoryOutput,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
+    /// Replicas, when the scenario has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<ReplicaOutput>>,
+    /// Replication as a whole, when the scenario has replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationOutput>,
 }
 
 /// Requests answered with an error, by kind.
@@ -77,6 +84,8 @@ pub struct ErrorCounts {
     pub misconf: u64,
     /// The connection died with the server.
     pub connection_lost: u64,
+    /// Writes refused for lack of good replicas.
+    pub noreplicas: u64,
 }
 
 /// Quantiles a closed-loop benchmark would print, in ns.

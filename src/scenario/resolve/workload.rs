@@ -53,6 +53,7 @@ fn read_group(
     let keys = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
+    let wait = super::replica::read_wait(&section, reader);
     Workload {
         name,
         source,
@@ -62,6 +63,7 @@ fn read_group(
         keys: keys.value.unwrap_or(KeyPopularity::Uniform),
         key_size,
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
+        wait,
     }
 }
 
