@@ -56,11 +56,17 @@ pub enum Cause {
     Freeze,
     /// Waiting for a core that a child or a local client used.
     CoreContention,
+    /// write(2) of the replication stream to replicas.
+    ReplicaWrite,
+    /// Copying a diskless snapshot from the child's pipe to replicas' sockets.
+    DisklessCopy,
+    /// Sending a snapshot file to a replica.
+    RdbSend,
 }
 
 impl Cause {
     /// All causes, in the order of columns and tables.
-    pub const ALL: [Cause; 26] = [
+    pub const ALL: [Cause; 29] = [
         Cause::WakeUp,
         Cause::EventLoop,
         Cause::Read,
@@ -87,6 +93,9 @@ impl Cause {
         Cause::HostNoise,
         Cause::Freeze,
         Cause::CoreContention,
+        Cause::ReplicaWrite,
+        Cause::DisklessCopy,
+        Cause::RdbSend,
     ];
     /// Number of causes.
     pub const COUNT: usize = Cause::ALL.len();
@@ -120,6 +129,9 @@ impl Cause {
             Cause::HostNoise => "host-noise",
             Cause::Freeze => "freeze",
             Cause::CoreContention => "core-contention",
+            Cause::ReplicaWrite => "replica-write",
+            Cause::DisklessCopy => "diskless-copy",
+            Cause::RdbSend => "rdb-send",
         }
     }
 
@@ -152,6 +164,9 @@ impl Cause {
             Cause::HostNoise => "the host ran something else on the core",
             Cause::Freeze => "the host was frozen",
             Cause::CoreContention => "waiting for a core used by a child or a local client",
+            Cause::ReplicaWrite => "write(2) of the replication stream to replicas",
+            Cause::DisklessCopy => "copying a diskless snapshot from the child's pipe to replicas",
+            Cause::RdbSend => "sending a snapshot file to a replica",
         }
     }
 }

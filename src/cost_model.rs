@@ -112,6 +112,12 @@ pub struct Cpu {
     pub rehash_step: Nanos,
     /// Sampling and deleting one key under maxmemory, without its DEL's append \[ns\].
     pub evict_key: Nanos,
+    /// Feeding one command to the replication stream while one replica is attached \[ns\].
+    pub replica_command: Nanos,
+    /// write(2) of the replication stream to one replica, without its bytes \[ns\].
+    pub replica_write: Nanos,
+    /// Moving 16 KiB of a snapshot from the child's pipe (or its file) to a replica's socket \[ns\].
+    pub pipe_copy: Nanos,
 }
 
 /// The way between client and server.

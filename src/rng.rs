@@ -38,6 +38,8 @@ pub enum StreamId {
     CommandCost = 13,
     /// Which stream of a popularity class an entry goes to.
     Streams = 19,
+    /// Phase of a replica's own clock.
+    Replica = 18,
 }
 
 /// Opens the streams of one run.

@@ -88,15 +88,19 @@ fn files(
     scenario: &Scenario,
     wall_clock: Duration,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("summary.csv", csv::summary(result)),
         ("timeline.csv", csv::timeline(result)),
         ("events.csv", csv::events(result)),
         ("histogram.hgrm", hdr::percentiles(result).into_bytes()),
         ("histogram.hlog", hdr::log(result)),
         ("info.txt", info::text(result, about).into_bytes()),
-        (MANIFEST, manifest(scenario, wall_clock)),
-    ]
+    ];
+    if result.replication.is_some() {
+        files.push(("replicas.csv", csv::replicas(result)));
+    }
+    files.push((MANIFEST, manifest(scenario, wall_clock)));
+    files
 }
 
 fn json_text(result: &RunResult, about: &About) -> Vec<u8> {

@@ -173,6 +173,9 @@ pub fn blank(name: &str) -> CostModel {
             wake_client: Vec::new(),
             rehash_step: 0,
             evict_key: 0,
+            replica_command: 0,
+            replica_write: 0,
+            pipe_copy: 0,
         },
         network: Network { one_way: 0, jitter: free.clone(), per_kib: 0.0 },
         client: Client {

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod histogram;
 pub mod recorder;
+pub mod replicas;
 pub mod result;
 pub mod spent;
 pub mod streams;

@@ -4,6 +4,7 @@ use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
 use crate::observe::spent::GroupSpent;
 use crate::observe::streams::StreamUse;
+use crate::observe::replicas::ReplicationResult;
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -58,6 +59,8 @@ pub struct RunResult {
     pub spent: Vec<(String, GroupSpent)>,
     /// Streams, if a command addresses any.
     pub streams: Option<StreamUse>,
+    /// Replicas, if there are any.
+    pub replication: Option<ReplicationResult>,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
 }
@@ -71,6 +74,8 @@ pub struct Errors {
     pub misconf: u64,
     /// Requests whose connection died with the server.
     pub connection_lost: u64,
+    /// Writes refused for lack of good replicas.
+    pub noreplicas: u64,
 }
 
 /// One scope's requests.
@@ -166,6 +171,12 @@ pub struct TimelineRow {
     pub unsynced_writes: u64,
     /// `none`, `bgsave` or `aof-rewrite`.
     pub child: &'static str,
+    /// Bytes in the replication backlog.
+    pub repl_backlog_bytes: u64,
+    /// Bytes in the largest output buffer of a replica.
+    pub replica_buffer_bytes_max: u64,
+    /// Bytes that the replica furthest behind has not applied.
+    pub replica_lag_bytes_max: u64,
 }
 
 /// What INFO would count, over the measured time.

@@ -64,6 +64,8 @@ pub struct Child {
     pub appended_at_stop: u64,
     /// It will fail, for this reason.
     pub fails: Option<&'static str>,
+    /// It writes its snapshot to replicas, not to a file.
+    pub to_replicas: bool,
 }
 
 /// Main-thread time of one fork(2).
@@ -139,6 +141,8 @@ impl Snapshot {
 pub struct Pace {
     /// Time from fork to the snapshot part being on the disk \[ns\].
     pub span: Nanos,
+    /// CPU time of the child \[ns\].
+    pub cpu: Nanos,
     /// Mean rate at which it writes \[bytes/s\].
     pub rate: f64,
     /// Waits for the disk of up to 6.2, one a chunk \[ns\]; 0 later.
@@ -170,7 +174,7 @@ pub fn pace(
         0.0
     };
     let span = (span + last_sync).round().max(1.0);
-    Pace { span: span as Nanos, rate: bytes / span * SECOND as f64, chunk_wait: chunk_wait as Nanos }
+    Pace { span: span as Nanos, cpu: cpu as Nanos, rate: bytes / span * SECOND as f64, chunk_wait: chunk_wait as Nanos }
 }
 
 impl Child {
@@ -191,6 +195,7 @@ impl Child {
             dirty_at_fork: 0,
             appended_at_stop: 0,
             fails: None,
+            to_replicas: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Settings of the simulated server, under redis.conf's own names.
 
+use super::replication_config::ReplicationConfig;
 use super::version::Version;
 use crate::units::MIB;
 
@@ -120,6 +121,8 @@ pub struct RedisConfig {
     pub slowlog_log_slower_than: i64,
     /// Latency events of at least this many milliseconds are kept; 0 is off.
     pub latency_monitor_threshold: u64,
+    /// What concerns replicas.
+    pub replication: ReplicationConfig,
 }
 
 impl RedisConfig {
@@ -169,6 +172,7 @@ impl RedisConfig {
             maxclients: 10_000,
             slowlog_log_slower_than: 10_000,
             latency_monitor_threshold: 0,
+            replication: ReplicationConfig::defaults(version),
         }
     }
 }

@@ -39,6 +39,7 @@ impl Server {
         if self.config.appendonly && (self.aof.is_postponed() || !self.aof.write_ok) {
             flushed = self.flush(false);
         }
+        self.cron_replication();
         if self.child.is_none() && self.rdb.scheduled {
             self.start_bgsave("BGSAVE".into());
         }

@@ -48,6 +48,11 @@ impl Server {
                 cost += self.prices.cpu.aof_append;
                 work.aof_bytes += self.del_bytes;
             }
+            if self.replication.feeds {
+                cost += self.replication.feed.cost(1, self.del_bytes);
+                work.repl_bytes += self.del_bytes;
+                work.repl_work += self.prices.cpu.del;
+            }
             work.eviction += cost;
             spent += cost;
             evicted += 1;

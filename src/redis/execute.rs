@@ -30,6 +30,9 @@ impl Server {
     #[inline]
     fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
         work.add(&alike.work(commands, self.config.appendonly));
+        if self.replication.feeds {
+            alike.feed(commands, &self.replication.feed, work);
+        }
         work.cow += self.touch_alike(alike, commands);
         alike.answered(commands)
     }
@@ -86,11 +89,14 @@ impl Server {
     #[cold]
     fn refuse(&mut self, entry: &Entry, work: &mut Work) -> bool {
         let (oom, misconf) = (!self.make_room(work), self.refuses_writes());
+        let noreplicas = entry.is_write && self.replication.refuses_writes(&self.config);
         let grows = matches!(entry.profile.effect, Effect::Upsert | Effect::Create);
-        let refused = (oom && grows) || (misconf && entry.is_write);
+        let (oom, misconf) = (oom && grows, misconf && entry.is_write);
+        let refused = oom || misconf || noreplicas;
         if refused {
-            work.oom += (oom && grows) as u64;
-            work.misconf += !(oom && grows) as u64;
+            work.oom += oom as u64;
+            work.misconf += (!oom && misconf) as u64;
+            work.noreplicas += (!oom && !misconf) as u64;
             work.cpu += self.prices.cpu.ping;
             work.reply_bytes += ERROR_REPLY;
         }
@@ -172,6 +178,15 @@ impl Server {
             work.aof_bytes += bytes;
             work.append += append;
             work.cpu += append;
+        }
+        if self.replication.feeds {
+            let (fixed, parts) =
+                if by_creation { profile.replicated_created } else { profile.replicated };
+            let apply = if by_creation { profile.cpu_created } else { profile.cpu };
+            let bytes = fixed + profile.aof_values as u64 * value;
+            work.cpu += self.replication.feed.cost(parts as u64, bytes);
+            work.repl_bytes += bytes;
+            work.repl_work += apply + entry.per_byte.of(size);
         }
     }
 

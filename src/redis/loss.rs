@@ -150,6 +150,11 @@ impl LossTracker {
         (self.covered, self.first_uncovered_at) = (self.synced, self.first_unsynced_at);
     }
 
+    /// Writes answered so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Acknowledged writes that a process's death now loses.
     pub fn process_loss(&self) -> u64 {
         let safe = if self.snapshots_only { self.synced } else { self.written };

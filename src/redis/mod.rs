@@ -1,6 +1,7 @@
 //! One simulated server: one mechanism a file, put together by `server.rs`.
 
 pub mod aof;
+pub mod backlog;
 pub mod child;
 pub mod collection;
 pub mod command;
@@ -12,14 +13,21 @@ pub mod disk;
 pub mod eviction;
 pub mod execute;
 pub mod hot_keys;
+pub mod failover;
 pub mod keyspace;
+pub mod link;
 pub mod loss;
 pub mod main_thread;
 pub mod memory;
 pub mod persist;
 pub mod plan;
 pub mod profile;
+pub mod replica;
+pub mod replication;
+pub mod replication_config;
+pub mod replication_cron;
 pub mod resp;
+pub mod resync;
 pub mod rewrite;
 pub mod saved_size;
 pub mod server;

@@ -37,7 +37,7 @@ impl Server {
         self.snapshot(ChildKind::AofRewrite).file_bytes(&self.prices.child, &self.config)
     }
 
-    fn pace(&self, kind: ChildKind, competing: f64) -> Pace {
+    pub(super) fn pace(&self, kind: ChildKind, competing: f64) -> Pace {
         let cores = self.prices.machine.cores as f64;
         let stretch = 1.0 + ((1.0 + competing - cores) / cores).max(0.0);
         let incremental = syncs_incrementally(kind, &self.config);
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Share of a core that the main thread used so far.
-    fn main_load(&self) -> f64 {
+    pub(super) fn main_load(&self) -> f64 {
         1.0 - self.main.idle as f64 / self.main.now.max(1) as f64
     }
 
@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// fork(2); none when the kernel refuses.
-    fn fork(&mut self, mut child: Child) -> Option<Child> {
+    pub(super) fn fork(&mut self, mut child: Child) -> Option<Child> {
         let rss = self.rss();
         child.start = self.main.now;
         if !fork_succeeds(&self.prices, rss) {
@@ -142,7 +142,7 @@ impl Server {
         Some(child)
     }
 
-    fn set_off(&mut self, mut child: Child, pace: Pace) {
+    pub(super) fn set_off(&mut self, mut child: Child, pace: Pace) {
         let snapshot = self.snapshot(child.kind);
         child.file_bytes = snapshot.file_bytes(&self.prices.child, &self.config);
         self.disk.set_child_rate(self.main.now, pace.rate);
@@ -195,6 +195,7 @@ impl Server {
         let noticed = self.main.now;
         let failed = child.fails.or_else(|| self.disk.is_full(noticed).then_some("no space left"));
         let residual = match (child.kind, failed) {
+            (ChildKind::Bgsave, _) if child.to_replicas => 0,
             (ChildKind::Bgsave, _) => self.bgsave_done(&child, failed.is_none()),
             (ChildKind::AofRewrite, None) => self.rewrite_done(&child),
             (ChildKind::AofRewrite, Some(_)) => 0,
@@ -208,6 +209,7 @@ impl Server {
             "child-exit",
             format!("{}{}", child.kind.name(), failed.map(|why| format!(": {why}")).unwrap_or_default()),
         );
+        let to_replicas = child.to_replicas;
         self.children.push(ChildRow {
             kind: child.kind.name(),
             start: child.start,
@@ -222,6 +224,7 @@ impl Server {
             ok: failed.is_none(),
             trigger: child.trigger,
         });
+        self.sync_child_ended(to_replicas, failed.is_none());
     }
 
     /// `backgroundSaveDoneHandler`.
@@ -315,6 +318,7 @@ impl Server {
             self.counters.children_failed += 1;
             self.disk.set_child_rate(self.main.now, 0.0);
         }
+        self.replication_crashed();
         self.cow.forget();
         self.aof.die();
         if machine {

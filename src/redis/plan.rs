@@ -6,6 +6,7 @@
 use super::hot_keys::{cache_hits, saving};
 use super::keyspace::ClassMap;
 use super::profile::{Effect, Profile};
+use super::replication::Feed;
 use super::resp::bulk;
 use super::stream_execute::StreamOp;
 use super::version::Version;
@@ -48,6 +49,8 @@ pub(crate) struct Alike {
     pub(super) hits: u64,
     /// Pages a run touches.
     pub(super) pages: f64,
+    /// Commands and bytes for replicas.
+    pub(super) fed: (u64, u64),
 }
 
 /// What a server knows about the commands of one group.
@@ -206,6 +209,10 @@ impl GroupPlan {
             dirty: if changes { profile.dirty as u64 } else { 0 },
             hits: if profile.effect == Effect::Read { profile.keys as u64 } else { 0 },
             pages: if changes { self.pages(profile, size) } else { 0.0 },
+            fed: match (changes, profile.replicated) {
+                (true, (fixed, parts)) => (parts.into(), fixed + profile.aof_values as u64 * value),
+                (false, _) => (0, 0),
+            },
         })
     }
 
@@ -241,6 +248,16 @@ impl Alike {
             hits: n * self.hits,
             ..Work::default()
         }
+    }
+
+    /// Adds what feeding replicas with `commands` commands costs, and what they get.
+    #[inline(always)]
+    pub(crate) fn feed(&self, commands: u32, feed: &Feed, work: &mut Work) {
+        let n = commands as u64;
+        let (parts, bytes) = self.fed;
+        work.cpu += n * feed.cost(parts, bytes);
+        work.repl_bytes += n * bytes;
+        work.repl_work += if bytes > 0 { n * self.cpu } else { 0 };
     }
 
     /// How `commands` commands are counted.

@@ -61,10 +61,9 @@ pub struct Profile {
     /// Bytes of the whole reply in the other case: no key found, nothing written (SET NX of a present key),
     /// or key created by an upsert.
     pub miss_reply: u64,
-    /// Bytes appended to the AOF and sent to replicas when it wrote, without values.
+    /// Bytes appended to the AOF when it wrote, without values; replicas get [`Profile::replicated`].
     ///
-    /// DEL and UNLINK of several keys are logged with all of them if one was there. In 6.2 replicas get the
-    /// relative form of SET PX and EXPIRE instead, which this does not count.
+    /// DEL and UNLINK of several keys are logged with all of them if one was there.
     pub aof_fixed: u64,
     /// The same when it created the key.
     pub aof_fixed_created: u64,
@@ -74,6 +73,10 @@ pub struct Profile {
     pub aof_commands: u32,
     /// The same when it created the key.
     pub aof_commands_created: u32,
+    /// What replicas get, bytes without values and commands: up to 6.2 times to live are sent relative to now.
+    pub replicated: (u64, u32),
+    /// The same when it created the key.
+    pub replicated_created: (u64, u32),
     /// `dirty` it adds when it wrote and, for DEL and UNLINK, found all keys.
     pub dirty: u32,
     /// The same when it created the key.
@@ -94,6 +97,7 @@ pub struct Profile {
 struct ScriptRun {
     cpu: Nanos,
     logged: Logged,
+    replicated: Logged,
     dirty: u32,
     elements: u32,
 }
@@ -116,6 +120,7 @@ impl Command {
             let run = ScriptRun {
                 cpu: self.cpu(cpu),
                 logged: if writes { self.logged(version, key) } else { Logged::default() },
+                replicated: if writes { self.replicated(version, key) } else { Logged::default() },
                 dirty: if writes { self.changes() } else { 0 },
                 elements: match self.kind {
                     Xadd => 1,
@@ -148,6 +153,8 @@ impl Command {
             aof_values: found.logged.values.max(created.logged.values),
             aof_commands: found.logged.commands,
             aof_commands_created: created.logged.commands,
+            replicated: (found.replicated.fixed, found.replicated.commands),
+            replicated_created: (created.replicated.fixed, created.replicated.commands),
             dirty: found.dirty,
             dirty_created: created.dirty,
             replaces_value: calls.iter().any(|kind| matches!(kind, Set | Mset | Append)),
@@ -219,6 +226,10 @@ impl Command {
             run.logged.fixed += effects.fixed;
             run.logged.values += effects.values;
             run.logged.commands += effects.commands;
+            let sent = call.replicated(version, key);
+            run.replicated.fixed += sent.fixed;
+            run.replicated.values += sent.values;
+            run.replicated.commands += sent.commands;
             run.elements += u32::from(is_collection(kind) && !(kind == Hset && present));
             counter_existed |= present && matches!(kind, Incr | IncrBy);
             present = effect != Effect::Delete;
@@ -226,9 +237,12 @@ impl Command {
         if run.logged.commands > 0 && !version.has(5, 0) {
             let request = self.request(key);
             run.logged = Logged { fixed: request.fixed(), values: request.values, commands: 1 };
+            run.replicated = run.logged;
         } else if run.logged.commands > 1 || (run.logged.commands == 1 && !version.has(7, 0)) {
-            run.logged.fixed += TRANSACTION;
-            run.logged.commands += 2;
+            for wrapped in [&mut run.logged, &mut run.replicated] {
+                wrapped.fixed += TRANSACTION;
+                wrapped.commands += 2;
+            }
         }
         run
     }

@@ -190,6 +190,22 @@ impl Command {
         }
     }
 
+    /// What replicas get of a command other than EVALSHA when it wrote.
+    ///
+    /// From 7.0 on the same as the AOF; before, `propagate` sends commands as they came, with SET's time to live as
+    /// PX from 6.2 on.
+    pub(super) fn replicated(&self, version: Version, key: u64) -> Logged {
+        let verbatim = matches!(self.kind, Set | Expire) && !version.has(7, 0);
+        match self.ttl_ms {
+            Some(ms) if verbatim && self.kind == Set && version.has(6, 2) => {
+                let set = Resp::named("SET").text(key).value();
+                Logged::default().and(set.text("PX".len() as u64).text(digits(ms)))
+            }
+            _ if verbatim => Logged::default().and(self.request(key)),
+            _ => self.logged(version, key),
+        }
+    }
+
     /// What a command other than EVALSHA appends when it wrote.
     pub(super) fn logged(&self, version: Version, key: u64) -> Logged {
         let set = Resp::named("SET").text(key).value();

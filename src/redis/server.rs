@@ -13,6 +13,7 @@ use super::keyspace::{ClassMap, KeyMemory, Keyspace};
 use super::loss::LossTracker;
 use super::main_thread::MainThread;
 use super::memory;
+use super::replication::Replication;
 use super::rewrite::Rewrite;
 use super::saved_size;
 use super::streams::Streams as StreamKeys;
@@ -79,6 +80,8 @@ pub struct Server {
     pub gated: bool,
     /// Moving one bucket, first touches of the new table included \[ns\].
     pub rehash_step: Nanos,
+    /// Replicas.
+    pub replication: Replication,
     /// Largest RSS with copied pages.
     pub rss_max: u64,
     /// Most bytes copied for one child.
@@ -187,6 +190,13 @@ impl Server {
             gated: false,
             rehash_step: machine.cpu.rehash_step
                 + (16.0 / 4096.0 * machine.memory.first_touch as f64).round() as Nanos,
+            replication: Replication::new(
+                &scenario.replicas,
+                config,
+                machine,
+                streams,
+                if config.appendonly { 0 } else { start.changes_since_save },
+            ),
             rss_max: 0,
             cow_max: 0,
             eviction_stream: streams.open(StreamId::Eviction, 0),
@@ -213,7 +223,12 @@ impl Server {
 
     /// used_memory: keys, table, buffers.
     pub fn used_memory(&self) -> u64 {
-        self.keyspace.used_bytes() + self.stream_bytes() + self.aof.buffer + self.rewrite_buffer()
+        let replication = self.replication.memory(self.config.version.has(7, 0));
+        self.keyspace.used_bytes()
+            + self.stream_bytes()
+            + self.aof.buffer
+            + self.rewrite_buffer()
+            + replication
     }
 
     /// used_memory_rss, without a child's copies. Memory once touched is kept.
@@ -250,7 +265,9 @@ impl Server {
     pub fn refresh_flags(&mut self) {
         let rehashing = self.keyspace.dict.is_rehashing();
         let cow = self.cow.is_active();
-        self.gated = self.config.maxmemory > 0 || self.refuses_writes();
+        self.gated = self.config.maxmemory > 0
+            || self.refuses_writes()
+            || self.replication.refuses_writes(&self.config);
         self.keys_matter = !self.keyspace.is_complete() || rehashing || cow || self.gated;
         let by_class = cow && self.keyspace.classes() > 1;
         self.all_alike = self.keyspace.is_complete() && !rehashing && !self.gated && !by_class;
@@ -289,6 +306,9 @@ impl Server {
             if self.keeps_rewrite_buffer() {
                 self.main.charge(Cause::AofRewriteBuffer, work.append);
             }
+        }
+        if work.repl_bytes > 0 {
+            self.feed_replicas(work.repl_bytes, work.repl_work, self.changes + work.changed);
         }
         self.note_executed(work, work.commands);
     }
@@ -365,7 +385,8 @@ impl Server {
 
     /// The next instant at which something happens by itself, apart from serverCron.
     pub fn next_special_at(&self) -> Nanos {
-        self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at))
+        let child = self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at));
+        child.min(self.replication.wakes_at)
     }
 
     /// Another configuration is in force.
@@ -385,6 +406,7 @@ impl Server {
         if turned_on || turned_off {
             self.loss.follow_snapshots(!self.config.appendonly);
         }
+        self.replication.reconfigured(&self.config, &self.prices);
         self.refresh_flags();
     }
 
@@ -396,6 +418,7 @@ impl Server {
         if let Some(streams) = &self.streams {
             streams.check();
         }
+        self.replication.check();
         let busy: Nanos = self.main.busy.iter().sum();
         assert_eq!(self.main.now, busy + self.main.idle, "time of the main thread");
         if self.config.appendfsync == AppendFsync::Always && self.config.appendonly {

@@ -35,6 +35,12 @@ pub struct Work {
     pub oom: u64,
     /// Commands refused with MISCONF.
     pub misconf: u64,
+    /// Commands refused with NOREPLICAS.
+    pub noreplicas: u64,
+    /// Bytes for replicas.
+    pub repl_bytes: u64,
+    /// CPU time a replica takes to apply them \[ns\].
+    pub repl_work: Nanos,
 }
 
 /// Answered commands of one client write.
@@ -67,6 +73,9 @@ impl Work {
             misses: self.misses * turns,
             oom: self.oom * turns,
             misconf: self.misconf * turns,
+            noreplicas: self.noreplicas * turns,
+            repl_bytes: self.repl_bytes * turns,
+            repl_work: self.repl_work * turns,
         }
     }
 
@@ -88,5 +97,8 @@ impl Work {
         self.reply_bytes += other.reply_bytes;
         self.oom += other.oom;
         self.misconf += other.misconf;
+        self.noreplicas += other.noreplicas;
+        self.repl_bytes += other.repl_bytes;
+        self.repl_work += other.repl_work;
     }
 }

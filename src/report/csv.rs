@@ -68,6 +68,31 @@ const TIMELINE_TAIL: &[(&str, &str)] = &[
     ("changes_since_save", "rdb_changes_since_last_save"),
     ("unsynced_writes", "acknowledged writes that a machine's death now would lose"),
     ("child", "none, bgsave or aof-rewrite"),
+    ("repl_backlog_bytes", "bytes in the replication backlog"),
+    ("replica_buffer_bytes_max", "bytes in the largest output buffer of a replica"),
+    ("replica_lag_bytes_max", "bytes that the replica furthest behind has not applied"),
+];
+
+/// Columns of `replicas.csv` and what they hold.
+pub const REPLICAS_COLUMNS: &[(&str, &str)] = &[
+    ("scenario", "name of the scenario"),
+    ("seed", "seed of all randomness"),
+    ("replica", "its name"),
+    ("of", "the replica it follows; empty for the primary"),
+    ("state", "online, wait_bgsave, send_bulk or disconnected at the end"),
+    ("lag_bytes_p50", "true lag, sampled at every serverCron"),
+    ("lag_bytes_p99", "99 % are at most this"),
+    ("lag_bytes_max", "largest"),
+    ("lag_s_max", "largest age of a byte it had not applied"),
+    ("info_lag_bytes_p50", "master_repl_offset less the replica's offset as INFO shows it"),
+    ("info_lag_bytes_max", "largest of the same"),
+    ("buffer_bytes_max", "largest output buffer"),
+    ("sent_bytes", "bytes sent to it, snapshots included"),
+    ("sync_full", "full resynchronisations"),
+    ("sync_partial_ok", "partial resynchronisations"),
+    ("dropped", "times its link was cut"),
+    ("resync_loop", "1 if it will never catch up"),
+    ("acknowledged_writes_lost", "lost when it took over"),
 ];
 
 /// Columns of `events.csv` and what they hold.
@@ -118,6 +143,33 @@ pub fn events(result: &RunResult) -> Vec<u8> {
         let mut row = own_columns(result);
         row.extend([seconds(event.at).to_string(), event.span.to_string(), event.cause.to_owned()]);
         row.push(event.detail.clone());
+        row
+    });
+    table(header, rows)
+}
+
+/// `replicas.csv`: a row per replica, none without any.
+pub fn replicas(result: &RunResult) -> Vec<u8> {
+    let header = REPLICAS_COLUMNS.iter().map(|column| column.0.to_owned()).collect();
+    let replicas = result.replication.iter().flat_map(|replication| &replication.replicas);
+    let rows = replicas.map(|replica| {
+        let mut row = own_columns(result);
+        row.extend([replica.name.clone(), replica.of.clone().unwrap_or_default(), replica.state.to_owned()]);
+        let lag = &replica.lag_bytes;
+        row.extend([lag.quantile(0.5), lag.quantile(0.99), lag.max()].map(|bytes| bytes.to_string()));
+        row.push(seconds(replica.lag.max()).to_string());
+        let counts = [
+            replica.info_lag_bytes.quantile(0.5),
+            replica.info_lag_bytes.max(),
+            replica.buffer_bytes_max,
+            replica.sent_bytes,
+            replica.sync_full,
+            replica.sync_partial_ok,
+            replica.dropped_at.len() as u64,
+            u64::from(replica.resync_loop.is_some()),
+            replica.acknowledged_writes_lost,
+        ];
+        row.extend(counts.map(|count| count.to_string()));
         row
     });
     table(header, rows)
@@ -208,6 +260,9 @@ fn interval_row(result: &RunResult, start: u64, interval: &TimelineRow) -> Vec<S
     ];
     row.extend(counts.map(|count| count.to_string()));
     row.push(interval.child.to_owned());
+    let replicas =
+        [interval.repl_backlog_bytes, interval.replica_buffer_bytes_max, interval.replica_lag_bytes_max];
+    row.extend(replicas.map(|bytes| bytes.to_string()));
     row
 }
 
@@ -242,9 +297,10 @@ mod tests {
              busy_share_aof_rewrite_done_fsync,busy_share_manifest_fsync,busy_share_aof_rename,\
              busy_share_cron,busy_share_rehash,busy_share_table_allocation,busy_share_table_free,\
              busy_share_eviction_cycle,busy_share_save,busy_share_restart,busy_share_host_noise,\
-             busy_share_freeze,busy_share_core_contention,eventloop_cycles,aof_buffer_bytes,aof_bytes,\
+             busy_share_freeze,busy_share_core_contention,busy_share_replica_write,busy_share_diskless_copy,\
+             busy_share_rdb_send,eventloop_cycles,aof_buffer_bytes,aof_bytes,\
              dirty_bytes,used_bytes,rss_bytes,cow_bytes,rewrite_buffer_bytes,keys,changes_since_save,\
-             unsynced_writes,child"
+             unsynced_writes,child,repl_backlog_bytes,replica_buffer_bytes_max,replica_lag_bytes_max"
         );
         assert_eq!(header(events(&result)), "scenario,seed,start_s,span_ns,cause,detail");
     }

@@ -44,6 +44,7 @@ pub fn nothing() -> RunResult {
         memory: MemoryUse::default(),
         spent: Vec::new(),
         streams: None,
+        replication: None,
         info: Vec::new(),
     }
 }

@@ -45,6 +45,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     stalls(&mut out, result);
     busy(&mut out, result);
     loss(&mut out, result);
+    super::replicas::lines(result).iter().for_each(|line| out.line(line));
     notes(&mut out, about);
     out.text
 }
@@ -123,6 +124,7 @@ fn throughput(out: &mut Output, result: &RunResult) {
     let errors = [
         ("OOM", result.errors.oom),
         ("MISCONF", result.errors.misconf),
+        ("NOREPLICAS", result.errors.noreplicas),
         ("connection lost", result.errors.connection_lost),
         ("not answered by the end", unanswered),
     ];

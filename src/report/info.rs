@@ -104,6 +104,8 @@ const STATS: &[Field] = &[
     field("instantaneous_output_kbps", 3, 0),
     field("rejected_connections", 2, 8),
     field("sync_full", 2, 8),
+    field("sync_partial_ok", 2, 8),
+    field("sync_partial_err", 2, 8),
     field("expired_keys", 2, 8),
     field("expired_time_cap_reached_count", 5, 0),
     field("evicted_keys", 2, 8),
@@ -125,8 +127,29 @@ const STATS: &[Field] = &[
     field("instantaneous_eventloop_duration_usec", 7, 2),
 ];
 
-const REPLICATION: &[Field] =
-    &[field("role", 2, 8), field("connected_slaves", 2, 8), field("master_repl_offset", 2, 8)];
+const REPLICATION: &[Field] = &[
+    field("role", 2, 8),
+    field("connected_slaves", 2, 8),
+    field("min_slaves_good_slaves", 2, 8),
+    field("slave0", 2, 8),
+    field("slave1", 2, 8),
+    field("slave2", 2, 8),
+    field("slave3", 2, 8),
+    field("slave4", 2, 8),
+    field("slave5", 2, 8),
+    field("slave6", 2, 8),
+    field("slave7", 2, 8),
+    field("slave8", 2, 8),
+    field("slave9", 2, 8),
+    field("master_replid", 4, 0),
+    field("master_replid2", 4, 0),
+    field("master_repl_offset", 2, 8),
+    field("second_repl_offset", 4, 0),
+    field("repl_backlog_active", 2, 8),
+    field("repl_backlog_size", 2, 8),
+    field("repl_backlog_first_byte_offset", 2, 8),
+    field("repl_backlog_histlen", 2, 8),
+];
 
 const CPU: &[Field] = &[field("used_cpu_sys", 2, 8), field("used_cpu_user", 2, 8)];
 
@@ -220,7 +243,7 @@ fn derived(result: &RunResult, about: &About, name: &str) -> Option<u64> {
         "keyspace_misses" => counters.keyspace_misses,
         "latest_fork_usec" => result.children.last()?.fork / MICROSECOND,
         "total_forks" => counters.forks,
-        "total_error_replies" => result.errors.oom + result.errors.misconf,
+        "total_error_replies" => result.errors.oom + result.errors.misconf + result.errors.noreplicas,
         "eventloop_cycles" => counters.eventloop_cycles,
         "eventloop_duration_sum" => result.busy_total / MICROSECOND,
         "eventloop_duration_cmd_sum" => busy(&[Cause::Command]),

@@ -9,6 +9,7 @@ pub mod info;
 pub mod json;
 mod phrase;
 pub mod quantiles;
+mod replicas;
 mod sparkline;
 pub mod words;
 

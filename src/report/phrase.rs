@@ -98,6 +98,9 @@ pub fn noun(cause: Cause, one: bool) -> &'static str {
         }
         Cause::Freeze => ("freeze of the host", "freezes of the host"),
         Cause::CoreContention => ("wait for a core", "waits for a core"),
+        Cause::ReplicaWrite => ("write(2) to a replica", "write(2)s to replicas"),
+        Cause::DisklessCopy => ("copy of a snapshot to replicas", "copies of a snapshot to replicas"),
+        Cause::RdbSend => ("piece of a snapshot sent", "pieces of a snapshot sent"),
     };
     if one { singular } else { plural }
 }

@@ -15,6 +15,10 @@ const ALL: &[(&str, &str)] = &[
     ("pipelined", include_str!("../../experiments/scenarios/pipelined.toml")),
     ("streams-vs-counters", include_str!("../../experiments/scenarios/streams-vs-counters.toml")),
     ("closed-loop-50", include_str!("../../experiments/scenarios/closed-loop-50.toml")),
+    ("replica-lag", include_str!("../../experiments/scenarios/replica-lag.toml")),
+    ("replica-stopped", include_str!("../../experiments/scenarios/replica-stopped.toml")),
+    ("full-resync", include_str!("../../experiments/scenarios/full-resync.toml")),
+    ("resync-loop", include_str!("../../experiments/scenarios/resync-loop.toml")),
 ];
 
 /// The text of a built-in scenario.

@@ -4,6 +4,7 @@
 //! Only the handling of `save` differs between a file, where lines add up, and everything else.
 
 use super::redis_conf::{Applied, apply};
+use super::replication_directives;
 use super::tree::quote;
 use crate::redis::config::{AppendFsync, MaxmemoryPolicy, RedisConfig};
 use crate::units::{GIB, KIB, MIB};
@@ -107,10 +108,13 @@ pub fn fields(config: &RedisConfig) -> Vec<(&'static str, DirectiveValue)> {
         ("slowlog-log-slower-than", Number(config.slowlog_log_slower_than)),
         ("latency-monitor-threshold", count(config.latency_monitor_threshold)),
     ]
+    .into_iter()
+    .chain(replication_directives::fields(&config.replication))
+    .collect()
 }
 
 /// A size in redis.conf's units, where it is a whole number of them.
-fn bytes(bytes: u64) -> DirectiveValue {
+pub(super) fn bytes(bytes: u64) -> DirectiveValue {
     for (unit, size) in [("gb", GIB), ("mb", MIB), ("kb", KIB)] {
         if bytes > 0 && bytes.is_multiple_of(size) {
             return DirectiveValue::Text(format!("{}{unit}", bytes / size));

@@ -63,6 +63,8 @@ pub enum Kind {
     Mix,
     /// A list of lengths of time.
     Spans,
+    /// A table of replicas and a time-out, with `local` for WAITAOF.
+    Wait(bool),
     /// One of [`ACTIONS`].
     Action,
     /// Known, but refused for this reason.
@@ -110,11 +112,16 @@ pub const ACTIONS: &[Variant] = &[
     Variant { name: "crash", keys: &["kind", "restart"] },
     Variant { name: "disk-full", keys: &["for"] },
     Variant { name: "fsync-fails", keys: &["for"] },
+    Variant { name: "replica-stop", keys: &["replica"] },
+    Variant { name: "replica-start", keys: &["replica"] },
+    Variant { name: "replica-stall", keys: &["replica", "for"] },
+    Variant { name: "replica-disconnect", keys: &["replica", "for"] },
+    Variant { name: "partition", keys: &["for", "elect"] },
+    Variant { name: "failover", keys: &["to", "restart"] },
 ];
 
 /// Tables that are known, but refused for a reason.
 pub const REFUSED_TABLES: &[(&str, &str)] = &[
-    ("replica", "replicas are not modelled yet; take [[replica]] out to simulate the server alone"),
     ("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server"),
 ];
 
@@ -225,12 +232,39 @@ pub const WORKLOAD: TableSpec = TableSpec {
         key("keys", Kind::Popularity, Some("uniform"), "Which keys the group addresses."),
         key("key-size", Kind::Bytes(1, STRING_MAX), None, "Length of a key, if not the dataset's."),
         key("value-size", Kind::SizeDist, None, "Length of a value, if not the dataset's."),
+        key("wait", Kind::Wait(false), None, "Every client write is followed by WAIT, whose reply completes it."),
+        key("waitaof", Kind::Wait(true), None, "The same with WAITAOF (7.2 on)."),
         key(
             "pattern",
             Kind::Refused("patterns of several commands are not modelled yet; use operation or mix"),
             None,
             "",
         ),
+    ],
+};
+
+/// `[[replica]]`.
+pub const REPLICA: TableSpec = TableSpec {
+    name: "replica",
+    repeated: true,
+    open: false,
+    doc: "A replica of the server.",
+    keys: &[
+        key("name", Kind::Text, None, "Name of the replica, unique; default replica-1, replica-2 …"),
+        key("of", Kind::Text, None, "The replica it follows, named further up; the server itself if not given."),
+        key("delay", Kind::Span(0, SPAN_MAX), Some("100us"), "One way of its link, each way alike."),
+        key("bandwidth", Kind::Bandwidth, Some("1GiB/s"), "Bandwidth of its link."),
+        key(
+            "socket-buffer",
+            Kind::Bytes(64 << 10, 1 << 30),
+            Some("4MiB"),
+            "Send buffer of the server and receive buffer of the replica together.",
+        ),
+        key("apply", Kind::Span(0, SPAN_MAX), None, "Time to apply one command, if not the server's own."),
+        key("load", Kind::Bandwidth, None, "Speed of loading a snapshot, if not a SET's time a key."),
+        key("attach", Kind::Span(0, SPAN_MAX), None, "When it first connects; in step from the start if not given."),
+        key("appendonly", Kind::Bool, Some("false"), "It has an AOF under everysec, which WAITAOF may count."),
+        key("fsync", Kind::Span(0, SPAN_MAX), Some("5ms"), "Length of one of its fdatasyncs."),
     ],
 };
 
@@ -247,7 +281,15 @@ pub const EVENT: TableSpec = TableSpec {
         key("until", Kind::Span(1, SPAN_MAX), None, "foreign-writer: when it stops."),
         key("for", Kind::Span(1, SPAN_MAX), None, "How long it lasts."),
         key("kind", Kind::Choice(&["process", "machine"]), Some("process"), "crash: what dies."),
-        key("restart", Kind::Span(0, SPAN_MAX), None, "crash: from death to serving again."),
+        key("restart", Kind::Span(0, SPAN_MAX), None, "crash, failover: from death to serving again."),
+        key("replica", Kind::Text, None, "replica-…: its name."),
+        key("to", Kind::Text, None, "failover: the replica that takes over; the most advanced one if not given."),
+        key(
+            "elect",
+            Kind::Span(0, SPAN_MAX),
+            Some("15s"),
+            "partition: after this long the replicas choose a primary of their own (cluster-node-timeout).",
+        ),
     ],
 };
 
@@ -314,7 +356,7 @@ pub const START: TableSpec = TableSpec {
 };
 
 /// All tables in the order of the file.
-pub const TABLES: &[&TableSpec] = &[&REDIS, &DATASET, &WORKLOAD, &EVENT, &MACHINE, &RUN, &START];
+pub const TABLES: &[&TableSpec] = &[&REDIS, &DATASET, &WORKLOAD, &REPLICA, &EVENT, &MACHINE, &RUN, &START];
 
 impl TableSpec {
     /// The key of that name.

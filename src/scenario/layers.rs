@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::info::InfoDump;
-use super::keys::{MACHINE, REDIS, WORKLOAD};
+use super::keys::{MACHINE, REDIS, REPLICA, WORKLOAD};
 use super::problem::Problem;
 use super::reader::Reader;
 use super::redis_conf::{self, Directive};
@@ -141,6 +141,7 @@ fn is_open(group: &Table) -> bool {
 
 fn lay_redis_conf(tree: &mut Table, directives: &[Directive]) {
     let mut save: Vec<String> = Vec::new();
+    let mut limits: Vec<String> = Vec::new();
     for directive in directives {
         let place = Place {
             origin: Origin::RedisConf(directive.file.clone(), directive.line),
@@ -157,6 +158,11 @@ fn lay_redis_conf(tree: &mut Table, directives: &[Directive]) {
                 save.push(points);
             }
             value = save.join("\n");
+        }
+        // Each line of the limits is of one class.
+        if name == "client-output-buffer-limit" {
+            limits.push(value);
+            value = limits.join(" ");
         }
         let redis = tree.table_mut(REDIS.name, &place);
         // `version` is a key of scenarios only.
@@ -241,7 +247,7 @@ fn lay_set(tree: &mut Table, text: &str) -> Result<(), Problem> {
     let node = Node::guess(value, place.clone());
     match table {
         "redis" | "machine" => tree.table_mut(table, &place).set(path, node),
-        "workload" | "event" => return lay_set_repeated(tree, table, path, node),
+        "workload" | "event" | "replica" => return lay_set_repeated(tree, table, path, node),
         _ => descend(table, tree.table_mut(table, &place), path, node),
     }
     Ok(())
@@ -259,7 +265,8 @@ fn lay_set_repeated(tree: &mut Table, table: &str, path: &str, node: Node) -> Re
         ));
     }
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    if table == "event" || (WORKLOAD.key(first).is_none() && !rest.is_empty()) {
+    let is_key = if table == "replica" { REPLICA.key(first) } else { WORKLOAD.key(first) }.is_some();
+    if table == "event" || (!is_key && !rest.is_empty()) {
         let names: Vec<String> =
             groups.iter().enumerate().map(|(index, group)| group_name(table, group, index)).collect();
         let Some(index) = names.iter().position(|name| name == first && !rest.is_empty()) else {
@@ -278,8 +285,10 @@ fn lay_set_repeated(tree: &mut Table, table: &str, path: &str, node: Node) -> Re
 /// Name of a group: as typed, else `workload-1`; events count from 1.
 pub fn group_name(table: &str, group: &Table, index: usize) -> String {
     match group.get("name") {
-        Some(Node { value: Value::Text(name), .. }) if table == WORKLOAD.name => name.clone(),
-        _ if table == WORKLOAD.name => format!("workload-{}", index + 1),
+        Some(Node { value: Value::Text(name), .. }) if table == WORKLOAD.name || table == REPLICA.name => {
+            name.clone()
+        }
+        _ if table == WORKLOAD.name || table == REPLICA.name => format!("{table}-{}", index + 1),
         _ => (index + 1).to_string(),
     }
 }

@@ -12,6 +12,8 @@ pub mod memory;
 pub mod problem;
 pub mod reader;
 pub mod redis_conf;
+pub mod replicas;
+pub mod replication_directives;
 pub mod resolve;
 pub mod schedule;
 pub mod schema;
@@ -39,6 +41,8 @@ pub struct Scenario {
     pub dataset: Dataset,
     /// The groups of clients, at least one.
     pub workloads: Vec<Workload>,
+    /// The replicas.
+    pub replicas: Vec<replicas::ReplicaSpec>,
     /// Things that happen at a time, in order of time.
     pub events: Vec<TimedEvent>,
     /// The machine's prices.
@@ -127,6 +131,8 @@ pub struct Workload {
     pub key_size: u32,
     /// Length of a value \[bytes\].
     pub value_size: Dist,
+    /// Every client write is followed by WAIT or WAITAOF.
+    pub wait: Option<replicas::WaitSpec>,
 }
 
 /// How the requests of a group come.
@@ -244,6 +250,8 @@ pub enum Action {
         /// Until when.
         until: Nanos,
     },
+    /// Something about replicas.
+    Replica(replicas::ReplicaAction),
 }
 
 /// Length and seed of the run.

@@ -7,6 +7,7 @@ mod dataset;
 mod event;
 mod machine;
 mod redis;
+mod replica;
 mod run;
 mod servers;
 mod streams;
@@ -42,7 +43,9 @@ pub fn resolve(
     let workloads = workload::read(&tree, &dataset, base_dir, &mut reader);
     let machine = machine::read(&tree, base_dir, &mut reader);
     let run = run::read(&tree, &mut reader);
-    let events = event::read(&tree, &redis.config, run.duration, &mut reader);
+    let replicas = replica::read(&tree, &mut reader);
+    replica::check(&tree, &redis.config, &replicas, &workloads, &mut reader);
+    let events = event::read(&tree, &redis.config, &replicas, run.duration, &mut reader);
     let start = dataset::read_start(&tree, &mut reader);
     workload::check_clients(&tree, &workloads, &redis, &mut reader);
     redis::check_policy(&redis.config, &dataset, &mut reader);
@@ -57,6 +60,7 @@ pub fn resolve(
             redis: redis.config,
             dataset,
             workloads,
+            replicas,
             events,
             machine: machine?,
             run,

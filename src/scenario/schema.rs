@@ -101,6 +101,16 @@ fn of_kind(kind: Kind) -> Value {
         }
         Kind::Schedule => pairs(of_kind(Kind::Span(0, 0)), of_kind(Kind::Rate)),
         Kind::Mix => json!({ "type": "object", "additionalProperties": of_kind(Kind::Number(0.0, 1.0)) }),
+        Kind::Wait(aof) => {
+            let mut properties = json!({
+                "replicas": of_kind(Kind::Count(0, u32::MAX.into())),
+                "timeout": of_kind(Kind::Span(0, 0)),
+            });
+            if aof {
+                properties["local"] = json!({ "enum": [0, 1] });
+            }
+            json!({ "type": "object", "additionalProperties": false, "properties": properties })
+        }
         Kind::Spans => json!({ "anyOf": [
             { "type": "array", "items": of_kind(Kind::Span(0, 0)) },
             { "type": "string" },

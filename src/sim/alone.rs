@@ -22,6 +22,11 @@ struct Sums {
     aof_writes: u64,
     reply: Nanos,
     work: Work,
+    /// Writes to replicas: their time, turns that had some, when the first and the last were done.
+    replicas: Nanos,
+    sent: u64,
+    sent_first: Nanos,
+    sent_last: Nanos,
     /// When the first turn that changed something was flushed, and the first that wrote.
     changed_at: Nanos,
     wrote_at: Nanos,
@@ -64,6 +69,14 @@ impl<P: Probe> Simulation<'_, P> {
             if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
         let due_at = self.due_at.min(quiet_until).min(self.horizon);
         let room = if appends { server.disk.room() } else { u64::MAX };
+        let feeds = server.replication.feeds;
+        let repl_room = match feeds {
+            true => server.replication.room(server.main.now, &server.config).unwrap_or(0),
+            false => u64::MAX,
+        };
+        if repl_room == 0 {
+            return true;
+        }
         let turn_and_read = server.prices.cpu.turn + server.prices.cpu.read;
         let write = server.prices.cpu.write;
         let stretch = server.stretch;
@@ -72,14 +85,21 @@ impl<P: Probe> Simulation<'_, P> {
             return true;
         }
         let alike = plan.alike();
-        let each = alike.map_or(Work::default(), |alike| alike.work(commands, appends));
+        let mut each = alike.map_or(Work::default(), |alike| alike.work(commands, appends));
+        if let (true, Some(alike)) = (feeds, alike) {
+            alike.feed(commands, &server.replication.feed, &mut each);
+        }
+        let (each, replicas) = (each, server.replication.writes_of(each.repl_bytes, &server.prices));
         let mut now = server.main.now;
-        let mut sums = Sums { changed_at: NEVER, wrote_at: NEVER, ..Sums::default() };
+        let mut sums = Sums { changed_at: NEVER, wrote_at: NEVER, sent_first: NEVER, ..Sums::default() };
         let unfinished = loop {
             let readable_at = group.next_readable_at();
             let woken_at = now.max(readable_at);
             let written = if ALIKE { each.aof_bytes * sums.turns } else { sums.work.aof_bytes };
             if woken_at >= due_at || written >= room {
+                break None;
+            }
+            if feeds && if ALIKE { each.repl_bytes * sums.turns } else { sums.work.repl_bytes } >= repl_room {
                 break None;
             }
             let slept = woken_at - now;
@@ -108,10 +128,24 @@ impl<P: Probe> Simulation<'_, P> {
             }
             let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
-            let wakes = group.wake_cost(unit.connection, flushed_at);
+            let mut written_at = flushed_at;
+            if feeds && work.repl_bytes > 0 {
+                let (number, cost) = match ALIKE {
+                    true => replicas,
+                    false => server.replication.writes_of(work.repl_bytes, &server.prices),
+                };
+                let stretched = number * stretch.of(cost);
+                written_at += number * cost + stretched;
+                sums.replicas += number * cost;
+                sums.contention += stretched;
+                sums.sent += 1;
+                sums.sent_first = sums.sent_first.min(written_at);
+                sums.sent_last = written_at;
+            }
+            let wakes = group.wake_cost(unit.connection, written_at);
             let reply = write * (1 + work.reply_bytes / MAX_WRITE) + wakes;
             let reply_stretched = stretch.of(reply);
-            now = flushed_at + reply + reply_stretched;
+            now = written_at + reply + reply_stretched;
             let out_at = now + self.transmission.of(work.reply_bytes);
             let read_at = group.receive(unit.connection, commands, out_at);
             self.recorder.answered(0, &unit, read_at);
@@ -159,11 +193,16 @@ impl<P: Probe> Simulation<'_, P> {
         take(Cause::CoreContention, sums.contention);
         take(Cause::AofWrite, sums.aof_write);
         take(Cause::Reply, sums.reply);
+        take(Cause::ReplicaWrite, sums.replicas);
         server.main.idle += sums.idle;
         server.main.now = now;
         server.note_executed(work, if turns > 0 { commands } else { 0 });
         if sums.aof_writes > 0 {
             server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
+        }
+        if sums.sent > 0 {
+            let (bytes, apply) = (work.repl_bytes, work.repl_work);
+            server.replicated_in_bulk(sums.sent_first, sums.sent_last, sums.sent, bytes, apply);
         }
         self.account(sums.changed_at, work, turns);
         self.spend(&sums.work);

@@ -6,6 +6,7 @@
 
 mod alone;
 mod predict;
+mod replicas;
 mod run;
 mod special;
 mod turn;

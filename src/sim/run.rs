@@ -1,5 +1,6 @@
 //! One run from a scenario to its result.
 
+use super::replicas;
 use super::turn::Probe;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
@@ -234,6 +235,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             rewrite_buffer_bytes_max: self.server.rewrite.buffer_max,
             bytes_per_key: self.server.keyspace.bytes_per_key(),
         };
+        let replication = replicas::result(&mut self.server);
         let server = self.server;
         let (events, events_dropped, stalls, blocks) = server.main.blocks.finish();
         let (scopes, closed_loop_view) = self.recorder.finish();
@@ -246,7 +248,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             seed: scenario.run.seed,
             duration: scenario.run.duration,
             warmup: scenario.run.warmup,
-            requests: completed + errors.oom + errors.misconf + errors.connection_lost + in_flight_counted,
+            requests: completed + errors.oom + errors.misconf + errors.noreplicas + errors.connection_lost + in_flight_counted,
             completed,
             errors,
             scopes,
@@ -264,6 +266,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             memory,
             spent: scenario.workloads.iter().map(|group| group.name.clone()).zip(self.spent).collect(),
             streams: server.streams.map(|streams| streams.used(server.config.version)),
+            replication,
             info,
         }
     }
@@ -340,10 +343,10 @@ impl<'a, P: Probe> Simulation<'a, P> {
             ("instantaneous_ops_per_sec", Int(rate as u64)),
             ("latest_fork_usec", Int(fork)),
             ("role", Text("master".into())),
-            ("connected_slaves", Int(0)),
             ("keys", Int(server.keys())),
         ];
-        fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+        let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value));
+        fields.chain(replicas::info(server)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens beside the turns: gaps of the host, events of the scenario, crash samples, a child's phases, ticks.
 
+use super::replicas;
 use super::run::Simulation;
 use super::turn::Probe;
 use crate::cause::Cause;
@@ -39,6 +40,9 @@ impl<P: Probe> Simulation<'_, P> {
         }
         if now >= self.server.next_special_at() {
             self.server.child_progress();
+            if now >= self.server.replication.wakes_at {
+                self.server.replication_progress();
+            }
         }
         if !self.measuring && now >= self.warmup {
             self.begin_measuring();
@@ -75,6 +79,7 @@ impl<P: Probe> Simulation<'_, P> {
         server.loss.clear();
         server.counters = Default::default();
         server.cow.measure();
+        server.replication.measure();
         server.children.clear();
         self.measured_from_at = server.main.now;
         self.busy_before = server.main.busy;
@@ -114,6 +119,7 @@ impl<P: Probe> Simulation<'_, P> {
                 self.server.disk.fail_fsync_until(until);
             }
             Action::Crash { machine, restart } => self.crash(machine, restart),
+            Action::Replica(action) => self.act_on_replicas(action),
         }
     }
 
@@ -123,10 +129,15 @@ impl<P: Probe> Simulation<'_, P> {
         let kind = if machine { "machine" } else { "process" };
         let at = self.server.main.now;
         self.server.main.blocks.note(at, "crash", format!("{kind} death: {lost} acknowledged writes lost"));
-        let restart = restart.min(self.horizon.saturating_sub(at));
+        self.refuse_clients(restart);
+        self.server.rdb.last_save = self.server.unix_seconds(self.server.main.now);
+    }
+
+    /// Nobody serves for `restart`: who asks meanwhile loses the connection.
+    pub(super) fn refuse_clients(&mut self, restart: Nanos) {
+        let restart = restart.min(self.horizon.saturating_sub(self.server.main.now));
         self.server.main.block(Cause::Restart, restart, String::new);
         let back_at = self.server.main.now;
-        self.server.rdb.last_save = self.server.unix_seconds(back_at);
         let mut refused = std::mem::take(&mut self.backlog);
         for group in &mut self.groups {
             // Closed loops find the server again once each connection has been refused.
@@ -177,6 +188,7 @@ impl<P: Probe> Simulation<'_, P> {
             let busy = server.main.busy.iter().zip(row_busy.iter()).map(|(now, then)| now - then).collect();
             *row_busy = server.main.busy;
             let cycles = server.counters.eventloop_cycles;
+            let [repl_backlog_bytes, replica_buffer_bytes_max, replica_lag_bytes_max] = replicas::row(server);
             rows.push(TimelineRow {
                 at: end,
                 completed: quantiles.map_or(0, |(completed, _)| completed),
@@ -194,6 +206,9 @@ impl<P: Probe> Simulation<'_, P> {
                 changes_since_save: server.rdb.dirty,
                 unsynced_writes: server.loss.machine_loss(),
                 child: server.child.as_ref().map_or("none", |child| child.kind.name()),
+                repl_backlog_bytes,
+                replica_buffer_bytes_max,
+                replica_lag_bytes_max,
             });
         });
         self.update_due();

@@ -89,6 +89,9 @@ impl<P: Probe> Simulation<'_, P> {
         }
         let flushed_at = self.server.main.now;
         self.reply(polled_at, executed_at);
+        if self.server.replication.pending {
+            self.write_to_replicas();
+        }
         self.account(flushed_at, work, 1);
         true
     }
@@ -97,7 +100,7 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline]
     fn sleep_and_poll(&mut self) -> Option<Nanos> {
         let readable = if self.backlog.is_empty() { self.next_readable_at() } else { 0 };
-        let wake_at = readable.min(self.server.cron_at);
+        let wake_at = readable.min(self.server.cron_at).min(self.server.replication.wakes_at);
         let main = &mut self.server.main;
         if wake_at.max(main.now) >= self.horizon {
             main.sleep(self.horizon);
@@ -265,6 +268,10 @@ impl<P: Probe> Simulation<'_, P> {
                 commands += self.units[first].commands;
                 bytes += self.units[first].reply_bytes;
             }
+            if first == 0 && self.server.replication.pending {
+                // The first command propagated put the replicas into the list, before the reply to it.
+                self.write_to_replicas();
+            }
             let units = &self.units[first..end];
             let group = units[0].group as usize;
             let wakes = self.groups[group].wake_cost(connection, self.server.main.now);
@@ -302,6 +309,7 @@ impl<P: Probe> Simulation<'_, P> {
         self.answered += work.commands;
         self.errors.oom += work.oom;
         self.errors.misconf += work.misconf;
+        self.errors.noreplicas += work.noreplicas;
         if work.changed > 0 {
             self.server.loss.acknowledge(flushed_at, work.changed);
         }

@@ -17,6 +17,7 @@ mod memory_and_tables;
 mod oracle;
 mod postponed_fsync;
 mod queueing;
+mod replication;
 mod scenarios;
 mod snapshots;
 mod stall;

@@ -45,7 +45,9 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             keys: KeyPopularity::Uniform,
             key_size: 16,
             value_size: service,
+            wait: None,
         }],
+        replicas: Vec::new(),
         events: Vec::new(),
         machine,
         run: RunConfig {

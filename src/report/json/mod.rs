@@ -2,6 +2,7 @@
 
 mod output;
 mod streams;
+pub mod replicas;
 
 pub use output::*;
 pub use streams::StreamOutput;
@@ -33,6 +34,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             oom: result.errors.oom,
             misconf: result.errors.misconf,
             connection_lost: result.errors.connection_lost,
+            noreplicas: result.errors.noreplicas,
         },
         throughput_per_s: per_s(result.completed, result),
         server_busy_share: busy_share(result),
@@ -68,6 +70,8 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         },
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
         streams: result.streams.as_ref().map(StreamOutput::from),
+        replicas: replicas::replicas(result.replication.as_ref()),
+        replication: replicas::replication(result.replication.as_ref()),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
+use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
 use crate::report::quantiles::Quantiles;
 use crate::units::Nanos;
 
@@ -65,6 +66,10 @@ pub struct RunOutput {
     /// Streams, when commands address any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamOutput>,
+    /// Replicas, when the scenario has some.
+    pub replicas: Option<Vec<ReplicaOutput>>,
+    /// Replication as a whole, when the scenario has replicas.
+    pub replication: Option<ReplicationOutput>,
 }
 
 /// Requests answered with an error, by kind.
@@ -81,6 +86,8 @@ pub struct ErrorCounts {
     pub misconf: u64,
     /// The connection died with the server.
     pub connection_lost: u64,
+    /// Writes refused for lack of good replicas.
+    pub noreplicas: u64,
 }
 
 /// Quantiles a closed-loop benchmark would print, in ns.

@@ -4,6 +4,7 @@ use super::names;
 use super::value::{integer, memory, one_of, save_points, yes_no};
 use crate::redis::config::{AppendFsync, MaxmemoryPolicy, RedisConfig};
 use crate::redis::version::{IoThreadDesign, Version};
+use crate::scenario::replication_directives;
 
 /// What became of one directive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +71,14 @@ const MODELLED: &[Modelled] = &[
 /// Whether CONFIG SET can change the modelled setting `name` while the server runs.
 pub fn changeable(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    MODELLED.iter().any(|setting| setting.name == names::canonical(&name) && setting.changeable)
+    let name = names::canonical(&name);
+    replication_directives::names().any(|known| known == name)
+        || MODELLED.iter().any(|setting| setting.name == name && setting.changeable)
 }
 
 /// Names of the settings of the model.
 pub fn modelled() -> impl Iterator<Item = &'static str> {
-    MODELLED.iter().map(|setting| setting.name)
+    MODELLED.iter().map(|setting| setting.name).chain(replication_directives::names())
 }
 
 /// Takes one directive over into `config`, which must already carry its version.
@@ -86,6 +89,9 @@ pub fn apply(config: &mut RedisConfig, name: &str, value: &str) -> Applied {
     let name = name.to_ascii_lowercase();
     let name = names::canonical(&name);
     let version = config.version;
+    if let Some(applied) = replication_directives::apply(config, name, value) {
+        return applied;
+    }
     let Some(setting) = MODELLED.iter().find(|setting| setting.name == name) else {
         return match names::not_modelled(name, value) {
             Some(Some(reason)) => Applied::NotModelled(reason),

@@ -5,7 +5,7 @@ mod apply;
 mod glob;
 mod lines;
 mod names;
-mod value;
+pub(super) mod value;
 
 pub use apply::{Applied, apply, changeable, modelled};
 pub use lines::{Directive, parse, read};

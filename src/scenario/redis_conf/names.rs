@@ -24,21 +24,6 @@ const NOT_MODELLED: &[NotModelled] = &[
     entry("aof-rewrite-cpulist", &[""], PINNING),
     entry("bgsave-cpulist", &[""], PINNING),
     entry("bio-cpulist", &[""], PINNING),
-    entry(
-        "client-output-buffer-limit",
-        &[
-            "normal 0 0 0",
-            "replica 256mb 64mb 60",
-            "slave 256mb 64mb 60",
-            "replica 268435456 67108864 60",
-            "slave 268435456 67108864 60",
-            "pubsub 32mb 8mb 60",
-            "pubsub 33554432 8388608 60",
-            "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-            "normal 0 0 0 replica 268435456 67108864 60 pubsub 33554432 8388608 60",
-        ],
-        "clients are never disconnected for a full output buffer",
-    ),
     entry("cluster-enabled", &["no"], "slots, redirects and the cluster bus are not modelled"),
     entry("events-per-io-thread", &["2"], IO_TUNING),
     entry("hash-max-listpack-entries", &["512", "128"], ENCODING),
@@ -50,11 +35,6 @@ const NOT_MODELLED: &[NotModelled] = &[
     entry("loadmodule", &[], "modules are not modelled"),
     entry("lookahead", &["16"], IO_TUNING),
     entry("maxmemory-clients", &["0"], "client eviction is not modelled"),
-    entry(
-        "min-replicas-to-write",
-        &["0"],
-        "replicas are not modelled, so writes are never refused for lack of them",
-    ),
     entry(
         "notify-keyspace-events",
         &[""],
@@ -84,7 +64,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("hash-max-zipmap-entries", "hash-max-listpack-entries"),
     ("hash-max-zipmap-value", "hash-max-listpack-value"),
     ("list-max-ziplist-size", "list-max-listpack-size"),
+    ("min-slaves-max-lag", "min-replicas-max-lag"),
     ("min-slaves-to-write", "min-replicas-to-write"),
+    ("repl-ping-slave-period", "repl-ping-replica-period"),
     ("server_cpulist", "server-cpulist"),
     ("slaveof", "replicaof"),
     ("zset-max-ziplist-entries", "zset-max-listpack-entries"),
@@ -111,21 +93,21 @@ const IRRELEVANT: &str = "
     cluster-slot-stats-enabled commandlog-large-reply-max-len commandlog-large-request-max-len
     commandlog-reply-larger-than commandlog-request-larger-than commandlog-slow-execution-max-len crash-log-enabled
     crash-memcheck-enabled daemonize databases dbfilename debug-assert-enabled debug-context dir
-    dual-channel-replication-enabled enable-debug-assert enable-debug-command enable-module-command
+    enable-debug-assert enable-debug-command enable-module-command
     enable-protected-configs extended-redis-compatibility glueoutputbuf hash-seed hide-user-data-from-log
     hll-sparse-max-bytes ignore-warnings import-mode jemalloc-bg-thread key-memory-histograms latency-tracking
     latency-tracking-info-percentiles lazyfree-lazy-user-flush lfu-decay-time lfu-log-factor list-max-ziplist-entries
     list-max-ziplist-value loading-process-events-interval-bytes locale-collate log-format log-timestamp-format
     logfile loglevel lua-enable-insecure-api lua-time-limit masterauth masteruser max-new-connections-per-cycle
     max-new-tls-connections-per-cycle min-io-threads-avoid-copy-reply min-io-threads-value-prefetch-off
-    min-replicas-max-lag min-slaves-max-lag min-string-size-avoid-copy-reply
+    min-string-size-avoid-copy-reply
     min-string-size-avoid-copy-reply-threaded mptcp oom-score-adj oom-score-adj-values pidfile port primaryauth
     primaryuser proc-title-template propagation-error-behavior protected-mode proto-max-bulk-len
     rdb-del-sync-files rdb-version-check rdma-bind rdma-completion-vector rdma-port rdma-rx-size rename-command
-    repl-backlog-size repl-backlog-ttl repl-disable-tcp-nodelay repl-diskless-load repl-diskless-sync
-    repl-diskless-sync-delay repl-diskless-sync-max-replicas repl-diskless-sync-period repl-mptcp
-    repl-ping-replica-period repl-ping-slave-period repl-rdb-channel repl-timeout replica-announce-ip
-    replica-announce-port replica-announced replica-full-sync-buffer-limit replica-ignore-disk-write-errors
+    repl-diskless-load
+    repl-diskless-sync-period repl-mptcp
+    replica-announce-ip
+    replica-announce-port replica-announced replica-ignore-disk-write-errors
     replica-ignore-maxmemory replica-lazy-flush replica-priority replica-read-only replica-serve-stale-data
     req-res-logfile requirepass sanitize-dump-payload set-proc-title shutdown-on-sigint shutdown-on-sigterm
     shutdown-timeout slave-announce-ip slave-announce-port slave-ignore-maxmemory slave-lazy-flush slave-priority

@@ -33,13 +33,24 @@ fn save_lines_accumulate_after_the_first_and_an_empty_one_clears() {
     assert_eq!(points(&with("6.0", "save 900 1")), vec![(900, 1)]);
 }
 
+fn defaults_to_number(name: &str) -> bool {
+    !matches!(name, "repl-diskless-sync" | "repl-rdb-channel" | "repl-disable-tcp-nodelay")
+}
+
 #[test]
 fn every_modelled_setting_is_taken_over() {
     let other = |name: &str| match name {
         "appendfsync" => "always",
-        "auto-aof-rewrite-min-size" | "maxmemory" | "stream-node-max-bytes" => "1gb",
+        "auto-aof-rewrite-min-size"
+        | "maxmemory"
+        | "stream-node-max-bytes"
+        | "replica-full-sync-buffer-limit" => "1gb",
         "maxmemory-policy" => "allkeys-lfu",
         "save" => "1 1",
+        "client-output-buffer-limit" => "replica 1gb 0 0",
+        "repl-backlog-size" => "2mb",
+        name if name.starts_with("repl-") && defaults_to_number(name) => "42",
+        name if name.starts_with("min-replicas") => "3",
         "io-threads" | "hz" | "maxclients" | "maxmemory-samples" | "maxmemory-eviction-tenacity" => "42",
         "auto-aof-rewrite-percentage"
         | "latency-monitor-threshold"
@@ -47,8 +58,14 @@ fn every_modelled_setting_is_taken_over() {
         | "stream-node-max-entries" => "77",
         _ => "",
     };
+    // One version or another has each of them.
+    let version = |name: &str| match name {
+        "dual-channel-replication-enabled" | "replica-full-sync-buffer-limit" => "valkey-8.0",
+        "repl-rdb-channel" => "8.0",
+        _ => "7.2",
+    };
     for name in modelled() {
-        let before = defaults("7.2");
+        let before = defaults(version(name));
         let tries = if other(name).is_empty() { vec!["yes", "no"] } else { vec![other(name)] };
         let mut changed = 0;
         for value in tries {
@@ -96,13 +113,22 @@ fn what_is_not_modelled_is_told_from_what_does_not_matter() {
     for (name, value) in [
         ("cluster-enabled", "no"),
         ("notify-keyspace-events", ""),
-        ("client-output-buffer-limit", "replica 256mb 64mb 60"),
+        ("client-output-buffer-limit", "pubsub 32mb 8mb 60"),
         ("appenddirname", "dir"),
         ("tls-cert-file", "a.crt"),
         ("search-threads", "4"),
     ] {
         assert_eq!(applied(name, value), Applied::Irrelevant, "{name}");
     }
+    for (name, value) in [
+        ("client-output-buffer-limit", "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60"),
+        ("min-slaves-max-lag", "5"),
+        ("repl-ping-slave-period", "3"),
+    ] {
+        assert_eq!(applied(name, value), Applied::Used, "{name}");
+    }
+    assert!(matches!(applied("client-output-buffer-limit", "replica 1mb"), Applied::Wrong(_)));
+    assert!(matches!(applied("repl-rdb-channel", "yes"), Applied::NotModelled(_)));
     assert_eq!(applied("appendonlyy", "yes"), Applied::Unknown);
     assert_eq!(suggestion("appendonlyy"), Some("appendonly"));
     assert!(matches!(apply(&mut defaults("6.2"), "aof-timestamp-enabled", "yes"), Applied::NotModelled(_)));

@@ -6,6 +6,7 @@ use super::super::keys::{ACTIONS, EVENT, Variant};
 use super::super::problem::nearest;
 use super::super::reader::{Fault, Reader, Section};
 use super::super::redis_conf::{Applied, changeable};
+use super::super::replicas::{ReplicaAction, ReplicaSpec};
 use super::super::tree::{Place, Table};
 use super::super::values::text;
 use super::super::{Action, TimedEvent};
@@ -19,7 +20,13 @@ enum Draft {
 }
 
 /// Reads the events, in order of time.
-pub fn read(tree: &Table, config: &RedisConfig, duration: Nanos, reader: &mut Reader) -> Vec<TimedEvent> {
+pub fn read(
+    tree: &Table,
+    config: &RedisConfig,
+    replicas: &[ReplicaSpec],
+    duration: Nanos,
+    reader: &mut Reader,
+) -> Vec<TimedEvent> {
     let mut drafts: Vec<(Nanos, Place, Draft)> = Vec::new();
     for section in Section::repeated(&EVENT, tree) {
         let at = reader.whole(&section, "at");
@@ -35,7 +42,12 @@ pub fn read(tree: &Table, config: &RedisConfig, duration: Nanos, reader: &mut Re
             );
             reader.problem(&at.place, read, "lower event.at or raise run.duration");
         }
-        if let Some((place, draft)) = read_action(&section, at_value, reader) {
+        if let Some((place, draft)) = read_action(&section, at_value, replicas, reader) {
+            if let Draft::Ready(Action::Replica(ReplicaAction::Partition(until))) = draft {
+                let elected = partition_elects(&section, at_value, until, reader);
+                let ends = Draft::Ready(Action::Replica(ReplicaAction::PartitionEnds { elected }));
+                drafts.push((until, place.clone(), ends));
+            }
             drafts.push((at_value, place, draft));
         }
     }
@@ -51,7 +63,12 @@ pub fn read(tree: &Table, config: &RedisConfig, duration: Nanos, reader: &mut Re
     drafts.into_iter().filter_map(ready).collect()
 }
 
-fn read_action(section: &Section<'_>, at: Nanos, reader: &mut Reader) -> Option<(Place, Draft)> {
+fn read_action(
+    section: &Section<'_>,
+    at: Nanos,
+    replicas: &[ReplicaSpec],
+    reader: &mut Reader,
+) -> Option<(Place, Draft)> {
     let action = reader.read(section, "do", |node| {
         let typed = text(node)?;
         Ok((variant(&typed)?, typed))
@@ -73,6 +90,9 @@ fn read_action(section: &Section<'_>, at: Nanos, reader: &mut Reader) -> Option<
         }
         "fsync-fails" => {
             Draft::Ready(Action::FsyncFails { until: at.saturating_add(needed(section, "for", reader)?) })
+        }
+        "replica-stop" | "replica-start" | "replica-stall" | "replica-disconnect" | "partition" | "failover" => {
+            Draft::Ready(Action::Replica(replica_action(section, variant.name, at, replicas, reader)?))
         }
         _ => {
             let machine = reader.choice(section, "kind").value? == "machine";
@@ -179,4 +199,71 @@ fn config_set(text: String, current: &mut RedisConfig, place: &Place, reader: &m
     };
     reader.problem(place, format!("event.do: CONFIG SET: {read}"), remedy);
     None
+}
+
+/// An action on replicas, which the scenario must have.
+fn replica_action(
+    section: &Section<'_>,
+    name: &str,
+    at: Nanos,
+    replicas: &[ReplicaSpec],
+    reader: &mut Reader,
+) -> Option<ReplicaAction> {
+    if replicas.is_empty() {
+        let read = format!("event.do: {name}, but the scenario has no replica");
+        reader.problem(&section.place_of("do"), read, "add [[replica]], or take the event out");
+        return None;
+    }
+    let until = |reader: &mut Reader| needed(section, "for", reader).map(|span| at.saturating_add(span));
+    Some(match name {
+        "replica-stop" => ReplicaAction::Stop(named_replica(section, "replica", replicas, reader)??),
+        "replica-start" => ReplicaAction::Start(named_replica(section, "replica", replicas, reader)??),
+        "replica-stall" => {
+            ReplicaAction::Stall(named_replica(section, "replica", replicas, reader)??, until(reader)?)
+        }
+        "replica-disconnect" => {
+            ReplicaAction::Disconnect(named_replica(section, "replica", replicas, reader)??, until(reader)?)
+        }
+        "partition" => ReplicaAction::Partition(until(reader)?),
+        _ => ReplicaAction::Failover {
+            to: if section.has("to") { named_replica(section, "to", replicas, reader)? } else { None },
+            outage: reader.whole(section, "restart").value.unwrap_or(0),
+        },
+    })
+}
+
+/// The place of the replica that `key` names; none for the only one there is.
+fn named_replica(
+    section: &Section<'_>,
+    key: &str,
+    replicas: &[ReplicaSpec],
+    reader: &mut Reader,
+) -> Option<Option<usize>> {
+    let got = reader.read(section, key, |node| {
+        let typed = text(node)?;
+        let found = replicas.iter().position(|replica| replica.name == typed);
+        found.ok_or_else(|| {
+            let names = replicas.iter().map(|replica| replica.name.as_str());
+            Fault::new(format!("no replica {typed:?}"), suggestion(&typed, names))
+        })
+    });
+    if !got.given {
+        if let [_] = replicas {
+            return Some(Some(0));
+        }
+        let remedy = format!("add {key} = {:?}", replicas[0].name);
+        reader.problem(&section.place, format!("event.{key} is missing"), remedy);
+    }
+    let index = got.value?;
+    if key == "to" && replicas[index].of.is_some() {
+        let read = format!("event.to: {} is a replica of a replica", replicas[index].name);
+        reader.problem(&got.place, read, "name one that follows the primary itself");
+    }
+    Some(Some(index))
+}
+
+/// When the replicas behind a partition choose a primary; none if it ends before.
+fn partition_elects(section: &Section<'_>, at: Nanos, until: Nanos, reader: &mut Reader) -> Option<Nanos> {
+    let elect = reader.whole(section, "elect").value?;
+    Some(at.saturating_add(elect)).filter(|elected| *elected < until)
 }

@@ -38,6 +38,7 @@ fn assert_same(a: &Scenario, b: &Scenario) {
     assert_eq!(a.redis, b.redis);
     assert_eq!(a.dataset, b.dataset);
     assert_eq!(a.workloads, b.workloads);
+    assert_eq!(a.replicas, b.replicas);
     assert_eq!(a.events, b.events);
     assert_eq!(a.machine, b.machine);
     assert_eq!(a.run, b.run);
@@ -97,7 +98,7 @@ fn every_table_and_value_is_read() {
 
 #[test]
 fn every_key_of_the_list_is_read_by_somebody() {
-    let keys: Vec<String> = [read(FULL), read(SMALL)]
+    let keys: Vec<String> = [read(FULL), read(SMALL), read(REPLICAS)]
         .iter()
         .flat_map(|scenario| scenario.settings.iter().map(|setting| setting.key.clone()))
         .collect();
@@ -114,9 +115,22 @@ fn every_key_of_the_list_is_read_by_somebody() {
 }
 
 #[test]
+fn replicas_are_read() {
+    let scenario = read(REPLICAS);
+    let names: Vec<&str> = scenario.replicas.iter().map(|replica| replica.name.as_str()).collect();
+    assert_eq!(names, ["replica-1", "other", "replica-3"]);
+    assert_eq!((scenario.replicas[0].attach, scenario.replicas[2].of), (Some(10 * SECOND), Some(1)));
+    assert_eq!(scenario.redis.replication.output_limit.hard, 128 << 20);
+    let wait = scenario.workloads[1].wait.expect("it waits");
+    assert!(wait.aof && wait.local && wait.replicas == 1 && wait.timeout == 2 * SECOND);
+    // A partition has an end of its own.
+    assert_eq!(scenario.events.len(), 6);
+}
+
+#[test]
 fn a_resolved_scenario_prints_as_a_file_that_resolves_to_it() {
     let mut texts: Vec<&str> = builtin::all().map(|(_, text)| text).collect();
-    texts.extend([FULL, SMALL]);
+    texts.extend([FULL, SMALL, REPLICAS]);
     for text in texts {
         let scenario = read(text);
         let printed = resolved_toml(&scenario);
@@ -251,6 +265,68 @@ fn a_schedule_comes_from_a_csv_file_beside_the_scenario() {
         "{found}"
     );
 }
+
+/// Replicas, what clients wait for, and what may happen to them.
+const REPLICAS: &str = r#"
+[redis]
+version = "7.2"
+appendonly = true
+client-output-buffer-limit = "replica 128mb 32mb 30"
+min-replicas-to-write = 1
+
+[[workload]]
+rate = "100/s"
+wait = { replicas = 2, timeout = "1s" }
+
+[[workload]]
+name = "logged"
+rate = "100/s"
+waitaof = { local = 1, replicas = 1, timeout = "2s" }
+
+[[replica]]
+delay = "1ms"
+bandwidth = "100MiB/s"
+socket-buffer = "1MiB"
+apply = "2us"
+load = "50MiB/s"
+attach = "10s"
+appendonly = true
+fsync = "2ms"
+
+[[replica]]
+name = "other"
+
+[[replica]]
+of = "other"
+
+[[event]]
+at = "1m"
+do = "replica-stop"
+replica = "other"
+
+[[event]]
+at = "2m"
+do = "replica-start"
+replica = "other"
+
+[[event]]
+at = "3m"
+do = "replica-stall"
+replica = "replica-1"
+for = "1s"
+
+[[event]]
+at = "4m"
+do = "partition"
+for = "20s"
+elect = "5s"
+
+[[event]]
+at = "5m"
+do = "failover"
+to = "other"
+restart = "2s"
+"#;
 
 const FULL: &str = r#"
 [redis]

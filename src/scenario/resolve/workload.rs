@@ -56,6 +56,7 @@ fn read_group(
     servers::split(&section, keys, &mut source, &mut mix, reader);
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
+    let wait = super::replica::read_wait(&section, reader);
     Workload {
         name,
         source,
@@ -65,6 +66,7 @@ fn read_group(
         keys,
         key_size,
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
+        wait,
     }
 }
 
