@@ -36,6 +36,10 @@ pub enum StreamId {
     Eviction = 12,
     /// Variation of a command's CPU time.
     CommandCost = 13,
+    /// Key of an operation of several steps, and whether its client dies.
+    Pattern = 16,
+    /// Jitter of a retry's pause.
+    Retry = 17,
 }
 
 /// Opens the streams of one run.

@@ -15,8 +15,18 @@ use super::interrupt::Interrupt;
 /// The file that says what a result is; its presence means the others are complete.
 pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
-const FILES: [&str; 7] =
-    ["summary.csv", "timeline.csv", "events.csv", "histogram.hgrm", "histogram.hlog", "info.txt", MANIFEST];
+///
+/// `patterns.csv` is there when some group runs operations of several steps.
+const FILES: [&str; 8] = [
+    "summary.csv",
+    "timeline.csv",
+    "events.csv",
+    "histogram.hgrm",
+    "histogram.hlog",
+    "info.txt",
+    "patterns.csv",
+    MANIFEST,
+];
 
 /// Where results will go, checked before the run.
 #[derive(Debug)]

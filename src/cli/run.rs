@@ -15,7 +15,7 @@ use super::replay;
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::observe::result::RunResult;
-use crate::report::{About, csv, hdr, human, info, json};
+use crate::report::{About, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
 use crate::sim::{self, RunOptions, SimError};
 use crate::units::format_count;
@@ -88,15 +88,19 @@ fn files(
     scenario: &Scenario,
     wall_clock: Duration,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("summary.csv", csv::summary(result)),
         ("timeline.csv", csv::timeline(result)),
         ("events.csv", csv::events(result)),
         ("histogram.hgrm", hdr::percentiles(result).into_bytes()),
         ("histogram.hlog", hdr::log(result)),
         ("info.txt", info::text(result, about).into_bytes()),
-        (MANIFEST, manifest(scenario, wall_clock)),
-    ]
+    ];
+    if !result.patterns.is_empty() {
+        files.push(("patterns.csv", patterns::csv(result)));
+    }
+    files.push((MANIFEST, manifest(scenario, wall_clock)));
+    files
 }
 
 fn json_text(result: &RunResult, about: &About) -> Vec<u8> {

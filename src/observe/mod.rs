@@ -2,5 +2,6 @@
 
 pub mod blocks;
 pub mod histogram;
+pub mod patterns;
 pub mod recorder;
 pub mod result;

@@ -2,6 +2,7 @@
 
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
+use crate::observe::patterns::PatternResult;
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -54,6 +55,8 @@ pub struct RunResult {
     pub memory: MemoryUse,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
+    /// What became of operations of several steps, by group that runs them.
+    pub patterns: Vec<PatternResult>,
 }
 
 /// Requests answered with an error.

@@ -128,7 +128,9 @@ impl Server {
         };
         self.main.block(Cause::Fork, child.fork, || detail);
         self.counters.forks += 1;
-        self.cow.fork(rss, self.keyspace.present().iter().copied(), self.pages_per_key);
+        let exact = (!self.exact.is_empty()).then_some(self.exact.present());
+        let classes = self.keyspace.present().iter().copied().chain(exact);
+        self.cow.fork(rss, classes, self.pages_per_key);
         child.appended_at_fork = self.aof.appended;
         child.changes_at_fork = self.changes;
         Some(child)

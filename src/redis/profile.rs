@@ -254,6 +254,7 @@ mod tests {
             expire: 20,
             script: 1000,
             script_call: 100,
+            multi: 0,
             per_element: 50,
             per_kib: 0.0,
             aof_append: 0,

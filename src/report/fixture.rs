@@ -43,6 +43,7 @@ pub fn nothing() -> RunResult {
         children: Vec::new(),
         memory: MemoryUse::default(),
         info: Vec::new(),
+        patterns: Vec::new(),
     }
 }
 

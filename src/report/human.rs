@@ -45,6 +45,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     stalls(&mut out, result);
     busy(&mut out, result);
     loss(&mut out, result);
+    patterns(&mut out, result);
     notes(&mut out, about);
     out.text
 }
@@ -110,6 +111,16 @@ fn title(out: &mut Output, result: &RunResult, about: &About) {
     );
     out.line(&format!("{}  {}", paint(TITLE, &result.scenario), paint(FAINT, &facts)));
     out.line("");
+}
+
+fn patterns(out: &mut Output, result: &RunResult) {
+    if result.patterns.is_empty() {
+        return;
+    }
+    out.heading("Patterns", "");
+    for pattern in result.patterns.iter().take(ROWS_MAX) {
+        out.wrapped(&super::patterns::verdict(pattern).join(" "));
+    }
 }
 
 fn throughput(out: &mut Output, result: &RunResult) {

@@ -14,6 +14,16 @@ const ALL: &[(&str, &str)] = &[
     ("slow-disk", include_str!("../../experiments/scenarios/slow-disk.toml")),
     ("pipelined", include_str!("../../experiments/scenarios/pipelined.toml")),
     ("closed-loop-50", include_str!("../../experiments/scenarios/closed-loop-50.toml")),
+    ("expiry-stampede-steady", include_str!("../../experiments/scenarios/expiry-stampede-steady.toml")),
+    (
+        "expiry-stampede-synchronised",
+        include_str!("../../experiments/scenarios/expiry-stampede-synchronised.toml"),
+    ),
+    ("rate-limiter-racy", include_str!("../../experiments/scenarios/rate-limiter-racy.toml")),
+    ("rate-limiter-nx", include_str!("../../experiments/scenarios/rate-limiter-nx.toml")),
+    ("rate-limiter-lua", include_str!("../../experiments/scenarios/rate-limiter-lua.toml")),
+    ("rate-limiter-multi", include_str!("../../experiments/scenarios/rate-limiter-multi.toml")),
+    ("retry-storm", include_str!("../../experiments/scenarios/retry-storm.toml")),
 ];
 
 /// The text of a built-in scenario.

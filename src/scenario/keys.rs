@@ -1,5 +1,6 @@
 //! Every table and key of a scenario file: one list that the reader, the suggestions and the JSON Schema share.
 
+use super::pattern::MAX_KEYS;
 use crate::units::{Nanos, SECOND};
 
 /// A table of the scenario file.
@@ -63,6 +64,10 @@ pub enum Kind {
     Mix,
     /// A list of lengths of time.
     Spans,
+    /// The name of a built-in pattern, or a list of steps.
+    Pattern,
+    /// A length of time, or a table of an exponential backoff.
+    Backoff,
     /// One of [`ACTIONS`].
     Action,
     /// Known, but refused for this reason.
@@ -212,9 +217,44 @@ pub const WORKLOAD: TableSpec = TableSpec {
         key("value-size", Kind::SizeDist, None, "Length of a value, if not the dataset's."),
         key(
             "pattern",
-            Kind::Refused("patterns of several commands are not modelled yet; use operation or mix"),
+            Kind::Pattern,
             None,
-            "",
+            "Operations of several dependent steps on one key instead of operation or mix: a built-in one, or a list \
+             of steps. A rate is then one of operations.",
+        ),
+        key("pattern-keys", Kind::Count(1, MAX_KEYS), Some("1"), "Pattern: its keys, beside the dataset."),
+        key(
+            "window",
+            Kind::Span(1_000_000, SPAN_MAX),
+            Some("60s"),
+            "Pattern: the time to live its key gets.",
+        ),
+        key("limit", Kind::Count(1, 1_000_000_000), None, "Pattern: increments a rate limiter lets through."),
+        key(
+            "client-death",
+            Kind::Number(0.0, 1.0),
+            Some("0"),
+            "Pattern: probability that a client dies between the steps of an operation.",
+        ),
+        key(
+            "release",
+            Kind::Choice(&["expiry"]),
+            None,
+            "Pattern, closed loop: all clients start one operation at the instant the key expires.",
+        ),
+        key("timeout", Kind::Span(1, SPAN_MAX), None, "Pattern: a client waits so long for a step's reply."),
+        key("retries", Kind::Count(0, 1000), Some("0"), "Pattern: times a step is sent again."),
+        key(
+            "retry-backoff",
+            Kind::Backoff,
+            Some("0s"),
+            "Pattern: pause before a retry; a table makes it exponential.",
+        ),
+        key(
+            "retry-budget",
+            Kind::Number(0.0, 100.0),
+            None,
+            "Pattern: retries are at most this share of the operations.",
         ),
     ],
 };

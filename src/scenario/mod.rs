@@ -9,6 +9,7 @@ pub mod info;
 pub mod keys;
 pub mod layers;
 pub mod memory;
+pub mod pattern;
 pub mod problem;
 pub mod reader;
 pub mod redis_conf;
@@ -17,6 +18,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shapes;
 pub mod show;
+pub mod steps;
 pub mod tree;
 pub mod values;
 
@@ -123,6 +125,8 @@ pub struct Workload {
     pub key_size: u32,
     /// Length of a value \[bytes\].
     pub value_size: Dist,
+    /// Operations of several steps instead of single commands; `mix` is empty then, and rates are of operations.
+    pub pattern: Option<Box<pattern::Pattern>>,
 }
 
 /// How the requests of a group come.

@@ -43,6 +43,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             keys: KeyPopularity::Uniform,
             key_size: 16,
             value_size: service,
+            pattern: None,
         }],
         events: Vec::new(),
         machine,

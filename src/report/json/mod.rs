@@ -1,6 +1,7 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
 mod output;
+pub mod patterns;
 
 pub use output::*;
 
@@ -59,6 +60,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             bytes_per_key: result.memory.bytes_per_key,
         },
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
+        patterns: result.patterns.iter().map(patterns::output).collect(),
     }
 }
 

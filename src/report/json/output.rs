@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::patterns::PatternOutput;
 use crate::observe::result::Counters;
 use crate::report::quantiles::Quantiles;
 use crate::units::Nanos;
@@ -61,6 +62,9 @@ pub struct RunOutput {
     pub memory: MemoryOutput,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
+    /// Operations of several steps, by group that runs them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<PatternOutput>,
 }
 
 /// Requests answered with an error, by kind.

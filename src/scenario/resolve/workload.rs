@@ -10,16 +10,24 @@ use super::super::shapes::{Quantity, command, dist, mix, popularity};
 use super::super::tree::{Node, Place, Table, quote};
 use super::super::values::text;
 use super::super::{Arrivals, Dataset, KeyPopularity, Origin, Source, Workload};
+use super::pattern;
 use super::redis::Redis;
 use crate::dist::Dist;
 use crate::redis::command::Command;
+use crate::redis::version::Version;
 use crate::units::Nanos;
 
 /// Keys of an open loop only.
 const OPEN_KEYS: &[&str] = &["rate", "schedule", "schedule-csv", "arrivals", "burst-size"];
 
 /// Reads the groups.
-pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reader) -> Vec<Workload> {
+pub fn read(
+    tree: &Table,
+    dataset: &Dataset,
+    version: Version,
+    base_dir: &Path,
+    reader: &mut Reader,
+) -> Vec<Workload> {
     let sections = Section::repeated(&WORKLOAD, tree);
     // A `workload` that is no array of tables was reported for its shape.
     if sections.is_empty() && tree.get(WORKLOAD.name).is_none() {
@@ -28,7 +36,7 @@ pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reade
     }
     let mut groups: Vec<Workload> = Vec::new();
     for (index, section) in sections.into_iter().enumerate() {
-        let group = read_group(section, index, dataset, base_dir, reader, &groups);
+        let group = read_group(section, index, (dataset, version), base_dir, reader, &groups);
         groups.push(group);
     }
     groups
@@ -37,7 +45,7 @@ pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reade
 fn read_group(
     mut section: Section<'_>,
     index: usize,
-    dataset: &Dataset,
+    (dataset, version): (&Dataset, Version),
     base_dir: &Path,
     reader: &mut Reader,
     earlier: &[Workload],
@@ -49,8 +57,15 @@ fn read_group(
     let source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
     let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
     let (connections, pipeline) = (count("connections"), count("pipeline"));
-    let mix = read_mix(&section, reader);
-    let keys = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
+    let pattern = pattern::read(&section, version, is_open, reader);
+    // Keys of a pattern stand beside the dataset, and the pattern names its commands.
+    let (mix, keys) = match section.has("pattern") {
+        true => (Vec::new(), None),
+        false => {
+            let mix = read_mix(&section, reader);
+            (mix, reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys)).value)
+        }
+    };
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
     Workload {
@@ -59,9 +74,10 @@ fn read_group(
         connections,
         pipeline,
         mix,
-        keys: keys.value.unwrap_or(KeyPopularity::Uniform),
+        keys: keys.unwrap_or(KeyPopularity::Uniform),
         key_size,
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
+        pattern: pattern.map(Box::new),
     }
 }
 
