@@ -94,6 +94,8 @@ pub struct Cpu {
     pub script: Nanos,
     /// Each command a script calls, beyond that command's own price.
     pub script_call: Nanos,
+    /// MULTI and EXEC together, with queueing the commands between them.
+    pub multi: Nanos,
     /// Each further key, field, element or member of one command.
     pub per_element: Nanos,
     /// Reading and copying value bytes \[ns/KiB\].

@@ -40,6 +40,10 @@ pub enum StreamId {
     Streams = 19,
     /// Phase of a replica's own clock.
     Replica = 18,
+    /// Key of an operation of several steps, and whether its client dies.
+    Pattern = 16,
+    /// Jitter of a retry's pause.
+    Retry = 17,
 }
 
 /// Opens the streams of one run.

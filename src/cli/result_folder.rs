@@ -15,7 +15,9 @@ use super::interrupt::Interrupt;
 /// The file that says what a result is; its presence means the others are complete.
 pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
-const FILES: [&str; 8] = [
+///
+/// `patterns.csv` is there when some group runs operations of several steps.
+const FILES: [&str; 9] = [
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -23,6 +25,7 @@ const FILES: [&str; 8] = [
     "histogram.hlog",
     "info.txt",
     "replicas.csv",
+    "patterns.csv",
     MANIFEST,
 ];
 

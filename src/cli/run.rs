@@ -15,7 +15,7 @@ use super::replay;
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::observe::result::RunResult;
-use crate::report::{About, csv, hdr, human, info, json};
+use crate::report::{About, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
 use crate::sim::{self, RunOptions, SimError};
 use crate::units::format_count;
@@ -98,6 +98,9 @@ fn files(
     ];
     if result.replication.is_some() {
         files.push(("replicas.csv", csv::replicas(result)));
+    }
+    if !result.patterns.is_empty() {
+        files.push(("patterns.csv", patterns::csv(result)));
     }
     files.push((MANIFEST, manifest(scenario, wall_clock)));
     files

@@ -128,6 +128,18 @@ impl ClosedLoop {
         closed
     }
 
+    /// The same for clients that time their sends themselves: nothing waits for a thread here.
+    pub(super) fn unqueued(mut self) -> Self {
+        let mut heap = BinaryHeap::new();
+        for lane in &mut self.lanes {
+            heap.extend(std::iter::from_fn(|| lane.pending.pop()).map(Reverse));
+        }
+        self.lanes = vec![Lane { ready: VecDeque::new(), pending: Pending::Heap(heap) }];
+        self.alone = true;
+        self.look_ahead(&[]);
+        self
+    }
+
     /// Time of the next send; [`NEVER`] when all connections wait.
     #[inline(always)]
     pub fn next_at(&self) -> Nanos {
@@ -212,7 +224,9 @@ impl ClosedLoop {
         let Some((at, connection)) = self.lanes[lane].pending.pop() else { return };
         let start = self.start(lane, at, threads);
         let thread = if self.alone { connection as usize } else { lane };
-        threads[thread].free_at = start + self.per_send;
+        if let Some(thread) = threads.get_mut(thread) {
+            thread.free_at = start + self.per_send;
+        }
         self.lanes[lane].ready.push_back((start, connection));
     }
 

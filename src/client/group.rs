@@ -2,10 +2,12 @@
 
 use super::closed::ClosedLoop;
 use super::open::OpenLoop;
+use super::program::{Program, Starts};
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::dist::Sampler;
 use crate::rng::{Stream, StreamId, Streams};
+use crate::scenario::pattern::Pattern;
 use crate::scenario::{Source, Workload};
 use crate::units::{KIB, Nanos, SECOND};
 
@@ -37,6 +39,7 @@ pub struct Unit {
 enum Origin {
     Open(Box<OpenLoop>),
     Closed(ClosedLoop),
+    Program(Box<Program>),
 }
 
 /// A client thread.
@@ -146,12 +149,84 @@ impl ClientGroup {
         group
     }
 
+    /// From now on the group runs operations of several steps; `step_bytes` are the lengths of the steps.
+    pub fn follow(
+        mut self,
+        pattern: &Pattern,
+        step_bytes: &[u64],
+        machine: &CostModel,
+        streams: &Streams,
+    ) -> Self {
+        let send = |bytes: &u64| {
+            let transmission = (*bytes as f64 / KIB as f64 * machine.network.per_kib).round() as Nanos;
+            self.per_send + self.one_way + transmission
+        };
+        let ways: Vec<Nanos> = step_bytes.iter().map(send).collect();
+        let starts = match self.origin {
+            Origin::Open(open) => Starts::Open(open),
+            _ if pattern.released => {
+                Starts::Released { waiting: (0..self.thread_of.len() as u32).collect(), at: 0 }
+            }
+            Origin::Closed(closed) => Starts::Closed(closed.unqueued()),
+            Origin::Program(_) => unreachable!("a group has one program"),
+        };
+        let program = Program::new(pattern, starts, self.way_in, ways, self.index as u64, streams);
+        self.origin = Origin::Program(Box::new(program));
+        self.look_ahead();
+        self
+    }
+
+    /// The operations of several steps that the group runs.
+    #[inline(always)]
+    pub fn program(&mut self) -> Option<&mut Program> {
+        match &mut self.origin {
+            Origin::Program(program) => Some(program),
+            _ => None,
+        }
+    }
+
+    /// Runs `work` with the group's program, if it has one, and looks what can be read next.
+    pub fn with_program<T>(&mut self, work: impl FnOnce(&mut Program) -> T) -> Option<T> {
+        let done = self.program().map(work);
+        if done.is_some() {
+            self.look_ahead();
+        }
+        done
+    }
+
+    /// The reply to a step, which [`receive`](Self::receive) has counted, was read at `read_at`.
+    pub fn step_answered(&mut self, connection: u32, request: u32, read_at: Nanos) {
+        let thread = self.thread_of[(connection - self.first_connection) as usize] as usize;
+        // As in a closed loop: the next send is meant when its turn comes.
+        let ready_at = (self.threads[thread].free_at - self.per_send).max(read_at);
+        self.with_program(|program| program.answered(request, read_at, ready_at));
+    }
+
+    /// Takes the next step of an operation.
+    fn take_step(&mut self) -> Unit {
+        let Origin::Program(program) = &mut self.origin else { unreachable!("only of a program") };
+        let sent = program.take();
+        let commands = program.commands_of(sent.step);
+        self.next_command += commands as u64;
+        self.look_ahead();
+        Unit {
+            arrived_at: sent.arrived_at,
+            readable_at: sent.readable_at,
+            first: sent.request as u64,
+            commands,
+            connection: self.first_connection + sent.connection,
+            group: self.index,
+            ..Unit::default()
+        }
+    }
+
     /// Intended time of the next client write.
     #[inline(always)]
     pub fn next_arrival_at(&self) -> Nanos {
         match &self.origin {
             Origin::Open(open) => open.next_at(),
             Origin::Closed(closed) => closed.next_at(),
+            Origin::Program(program) => program.next_arrival_at(),
         }
     }
 
@@ -165,7 +240,10 @@ impl ClientGroup {
     /// readable next is readable after what was before.
     #[inline(always)]
     fn look_ahead(&mut self) {
-        self.next_readable_at = self.next_arrival_at().saturating_add(self.way_in);
+        self.next_readable_at = match &self.origin {
+            Origin::Program(program) => program.next_readable_at(),
+            _ => self.next_arrival_at().saturating_add(self.way_in),
+        };
     }
 
     /// No later than when the client write after the next can be read; 0 when that is not known without work.
@@ -174,6 +252,7 @@ impl ClientGroup {
         let second = match &self.origin {
             Origin::Open(open) => open.second_at(),
             Origin::Closed(closed) => closed.second_at(),
+            Origin::Program(_) => 0,
         };
         if second == 0 { 0 } else { second.saturating_add(self.way_in) }
     }
@@ -192,6 +271,7 @@ impl ClientGroup {
         let connection = match &mut self.origin {
             Origin::Open(open) => open.take(),
             Origin::Closed(closed) => closed.take(self.pipeline, &mut self.threads),
+            Origin::Program(_) => return self.take_step(),
         };
         let unit = Unit {
             arrived_at,
@@ -235,7 +315,7 @@ impl ClientGroup {
         thread.free_at = read_at + read;
         self.client_busy += read;
         match &mut self.origin {
-            Origin::Open(_) => {
+            Origin::Open(_) | Origin::Program(_) => {
                 // Sends are made beside the replies: their time is taken here.
                 self.threads[number].free_at += self.per_send;
                 self.client_busy += self.per_send;
@@ -264,7 +344,11 @@ impl ClientGroup {
 
     /// Whether requests wait for replies before more come.
     pub fn is_closed(&self) -> bool {
-        matches!(self.origin, Origin::Closed(_))
+        match &self.origin {
+            Origin::Open(_) => false,
+            Origin::Closed(_) => true,
+            Origin::Program(program) => program.is_closed(),
+        }
     }
 }
 

@@ -5,3 +5,6 @@ pub mod group;
 pub mod key_classes;
 pub mod keys;
 pub mod open;
+pub mod patience;
+pub mod program;
+pub mod slab;

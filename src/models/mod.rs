@@ -164,6 +164,7 @@ pub fn blank(name: &str) -> CostModel {
             hot_key_saving: 0,
             script: 0,
             script_call: 0,
+            multi: 0,
             per_element: 0,
             per_kib: 0.0,
             aof_append: 0,

@@ -136,6 +136,7 @@ pub const PRICES: &[Price] = &[
     cpu("cpu.hot-key-saving", |m| Slot::Whole(&mut m.cpu.hot_key_saving)),
     cpu("cpu.script", |m| Slot::Whole(&mut m.cpu.script)),
     cpu("cpu.script-call", |m| Slot::Whole(&mut m.cpu.script_call)),
+    cpu("cpu.multi", |m| Slot::Whole(&mut m.cpu.multi)),
     cpu("cpu.per-element", |m| Slot::Whole(&mut m.cpu.per_element)),
     per_kib("cpu.per-kib", |m| Slot::Real(&mut m.cpu.per_kib)),
     cpu("cpu.aof-append", |m| Slot::Whole(&mut m.cpu.aof_append)),

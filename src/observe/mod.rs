@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod histogram;
+pub mod patterns;
 pub mod recorder;
 pub mod replicas;
 pub mod result;

@@ -2,9 +2,10 @@
 
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
+use crate::observe::patterns::PatternResult;
+use crate::observe::replicas::ReplicationResult;
 use crate::observe::spent::GroupSpent;
 use crate::observe::streams::StreamUse;
-use crate::observe::replicas::ReplicationResult;
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -63,6 +64,8 @@ pub struct RunResult {
     pub replication: Option<ReplicationResult>,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
+    /// What became of operations of several steps, by group that runs them.
+    pub patterns: Vec<PatternResult>,
 }
 
 /// Requests answered with an error.

@@ -221,7 +221,9 @@ mod tests {
         assert!(list.histlen() > 50 * MIB, "one turn frees at most 640 blocks");
         (0..4).for_each(|_| list.trim(100 * MIB, TRIM_PER_TURN));
         assert!(list.histlen() <= MIB + MIB / 8);
-        assert!(list.holds(99 * MIB) && list.holds(100 * MIB) && !list.holds(100 * MIB + 1) && !list.holds(MIB));
+        assert!(
+            list.holds(99 * MIB) && list.holds(100 * MIB) && !list.holds(100 * MIB + 1) && !list.holds(MIB)
+        );
     }
 
     #[test]

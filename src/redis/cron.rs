@@ -25,6 +25,7 @@ impl Server {
         self.cow.tidy();
         self.note_memory();
         // databasesCron.
+        self.sync_exact_keys();
         self.cron_rehash();
         // A scheduled rewrite, then the child or the triggers.
         if self.child.is_none() && self.rewrite.scheduled {

@@ -110,7 +110,9 @@ impl Server {
             LinkState::WaitBgsaveEnd | LinkState::SendBulk => {
                 // A transfer goes on, for all that share the pipe.
                 for other in &mut self.replication.links {
-                    if other.state == LinkState::WaitBgsaveEnd && self.child.as_ref().is_some_and(|c| c.to_replicas) {
+                    if other.state == LinkState::WaitBgsaveEnd
+                        && self.child.as_ref().is_some_and(|c| c.to_replicas)
+                    {
                         other.sync.next_at = now;
                     }
                 }

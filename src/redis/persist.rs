@@ -133,7 +133,9 @@ impl Server {
         };
         self.main.block(Cause::Fork, child.fork, || detail);
         self.counters.forks += 1;
-        self.cow.fork(rss, self.keyspace.present().iter().copied(), self.pages_per_key);
+        let exact = (!self.exact.is_empty()).then_some(self.exact.present());
+        let classes = self.keyspace.present().iter().copied().chain(exact);
+        self.cow.fork(rss, classes, self.pages_per_key);
         if let Some(streams) = &self.streams {
             self.cow.share(streams.pages());
         }

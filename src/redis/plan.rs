@@ -8,6 +8,7 @@ use super::keyspace::ClassMap;
 use super::profile::{Effect, Profile};
 use super::replication::Feed;
 use super::resp::bulk;
+use super::step_plan::{PatternPlan, Typical};
 use super::stream_execute::StreamOp;
 use super::version::Version;
 use super::work::{Answered, Work};
@@ -71,6 +72,8 @@ pub struct GroupPlan {
     pub(super) pages_per_set: f64,
     pub(super) pages_per_update: f64,
     pub(super) element_bytes: f64,
+    /// Steps, when the group runs operations of several; the one entry is then a whole operation, for predictions.
+    pub pattern: Option<PatternPlan>,
 }
 
 impl GroupPlan {
@@ -86,7 +89,7 @@ impl GroupPlan {
         in_cache: f64,
     ) -> Self {
         let mut cumulative = 0.0;
-        let entries: Vec<Entry> = workload
+        let mut entries: Vec<Entry> = workload
             .mix
             .iter()
             .map(|(command, share)| {
@@ -103,10 +106,17 @@ impl GroupPlan {
                 Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write, stream }
             })
             .collect();
+        let pattern =
+            workload.pattern.as_deref().map(|p| PatternPlan::new(p, workload.key_size as u64, machine));
+        if let (Some(plan), Some(pattern)) = (&pattern, workload.pattern.as_deref()) {
+            entries.push(Entry::whole(&plan.typical(pattern, server_version)));
+        }
         let mut plan = GroupPlan {
             entries,
             alike: None,
-            deletes: workload.mix.iter().any(|(command, _)| command.effect() == Effect::Delete),
+            // Keeps operations of several steps away from the path for single commands.
+            deletes: pattern.is_some()
+                || workload.mix.iter().any(|(command, _)| command.effect() == Effect::Delete),
             mix: Numbered::new(streams, StreamId::Mix, index),
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
@@ -119,8 +129,9 @@ impl GroupPlan {
             pages_per_set: machine.cow.pages_per_set,
             pages_per_update: machine.cow.pages_per_update,
             element_bytes: workload.value_size.mean() + ELEMENT_OVERHEAD,
+            pattern,
         };
-        plan.alike = plan.make_alike();
+        plan.alike = if plan.pattern.is_some() { None } else { plan.make_alike() };
         plan
     }
 
@@ -134,6 +145,15 @@ impl GroupPlan {
     #[inline(always)]
     pub fn deletes(&self) -> bool {
         self.deletes
+    }
+
+    /// Commands that a read(2) of `bytes` takes at most, about.
+    pub fn read_cap(&self, bytes: u64) -> u32 {
+        let commands = |per_command: f64| ((bytes as f64 / per_command) as u32).max(1);
+        match &self.pattern {
+            Some(pattern) => commands(pattern.bytes_per_command()).max(pattern.longest_step()),
+            None => commands(self.mean_request_bytes()),
+        }
     }
 
     /// Mean bytes of a request, over mix and sizes.
@@ -226,6 +246,44 @@ impl GroupPlan {
             profile.keys as f64 * (self.pages_per_set + (size / (4 * KIB)) as f64)
         } else {
             self.pages_per_update
+        }
+    }
+}
+
+impl Entry {
+    /// A whole operation of several steps.
+    fn whole(typical: &Typical) -> Self {
+        let effect = if typical.changes > 0 { Effect::Upsert } else { Effect::Read };
+        let profile = Profile {
+            effect,
+            keys: 1,
+            cpu: typical.cpu,
+            cpu_created: typical.cpu,
+            values: 0,
+            request_fixed: typical.request,
+            request_values: 0,
+            reply_fixed: 0,
+            reply_values: 0,
+            miss_reply: 0,
+            aof_fixed: typical.aof_bytes,
+            aof_fixed_created: typical.aof_bytes,
+            aof_values: 0,
+            aof_commands: typical.aof_commands,
+            aof_commands_created: typical.aof_commands,
+            replicated: (typical.aof_bytes, typical.aof_commands),
+            replicated_created: (typical.aof_bytes, typical.aof_commands),
+            dirty: typical.changes,
+            dirty_created: typical.changes,
+            replaces_value: false,
+            adds_elements: 0,
+            adds_elements_created: 0,
+        };
+        Entry {
+            cumulative: 1.0,
+            profile,
+            per_byte: Factor::new(0.0),
+            is_write: typical.changes > 0,
+            stream: None,
         }
     }
 }

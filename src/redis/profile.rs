@@ -272,6 +272,7 @@ mod tests {
             expire: 20,
             script: 1000,
             script_call: 100,
+            multi: 0,
             per_element: 50,
             ..crate::models::blank("prices").cpu
         }

@@ -79,7 +79,14 @@ pub struct Node {
 
 impl Node {
     /// A replica in step at offset `at`. `feeds_others`: keep what it applies for its own replicas.
-    pub fn new(delay: Nanos, bandwidth: f64, pass: Nanos, wakeup: Curve, at: u64, feeds_others: bool) -> Self {
+    pub fn new(
+        delay: Nanos,
+        bandwidth: f64,
+        pass: Nanos,
+        wakeup: Curve,
+        at: u64,
+        feeds_others: bool,
+    ) -> Self {
         Node {
             delay,
             per_byte: Factor::new(SECOND as f64 / bandwidth),
@@ -297,7 +304,10 @@ impl Node {
         assert!(self.applied <= self.sent, "a replica applied more than it was sent");
         let mut at = self.applied;
         for segment in &self.queue {
-            assert!(segment.begin >= at.min(segment.begin) && segment.end >= segment.begin, "segments in order");
+            assert!(
+                segment.begin >= at.min(segment.begin) && segment.end >= segment.begin,
+                "segments in order"
+            );
             at = segment.end;
         }
         assert!(self.queue.is_empty() || at == self.sent, "every byte sent is applied or queued");
@@ -386,7 +396,8 @@ mod tests {
         for step in 1..=500u64 {
             many.send(&write(step * 20_000, step * 150, 4000));
         }
-        let bulk = Sent { first_at: 20_000, last_at: 500 * 20_000, writes: 500, end: 75_000, work: 500 * 4000 };
+        let bulk =
+            Sent { first_at: 20_000, last_at: 500 * 20_000, writes: 500, end: 75_000, work: 500 * 4000 };
         let end = one.send(&bulk);
         assert!(end.abs_diff(many.done_at()) < 5000, "{end} {}", many.done_at());
         assert!(one.applied(5_000_000).abs_diff(many.applied(5_000_000)) < 2000);

@@ -72,7 +72,8 @@ impl Server {
         self.counters.sync_full += 1;
         self.need_backlog();
         let replication = &mut self.replication;
-        let joins = self.child.as_ref().is_some_and(|child| child.kind == ChildKind::Bgsave && !child.to_replicas);
+        let joins =
+            self.child.as_ref().is_some_and(|child| child.kind == ChildKind::Bgsave && !child.to_replicas);
         let other = replication.links.iter().find(|link| link.state == LinkState::WaitBgsaveEnd);
         let from = other.filter(|_| joins).map(|link| link.node.sent);
         let link = &mut replication.links[index];
@@ -90,14 +91,17 @@ impl Server {
         self.main.blocks.note(now, "resync", detail);
         if let Some(from) = from {
             self.wait_for_snapshot(index, from);
-        } else if !self.config.replication.repl_diskless_sync || self.config.replication.repl_diskless_sync_delay == 0 {
+        } else if !self.config.replication.repl_diskless_sync
+            || self.config.replication.repl_diskless_sync_delay == 0
+        {
             self.start_due_sync();
         }
     }
 
     /// Starts the snapshot that waiting replicas want, when it is time (`shouldStartChildReplication`).
     pub(super) fn start_due_sync(&mut self) {
-        let waiting = || self.replication.links.iter().filter(|link| link.state == LinkState::WaitBgsaveStart);
+        let waiting =
+            || self.replication.links.iter().filter(|link| link.state == LinkState::WaitBgsaveStart);
         let Some(first) = waiting().map(|link| link.sync.asked_second).min() else { return };
         if self.child.is_some() {
             return;
@@ -287,7 +291,8 @@ impl Server {
         link.stats.sent_bytes += moved;
         // What the link took meanwhile makes room in the socket, for no more than the socket holds.
         let catch_up = link.node.transmission(link.spec.socket_buffer);
-        link.sync.next_at = (link.sync.next_at + link.node.transmission(PIECE)).max(now.saturating_sub(catch_up));
+        link.sync.next_at =
+            (link.sync.next_at + link.node.transmission(PIECE)).max(now.saturating_sub(catch_up));
         link.acked_at = now;
         if link.sync.left == 0 {
             let file = link.stats.syncs.last().map_or(0, |row| row.bytes);
@@ -344,7 +349,8 @@ impl Server {
         if self.replication.links.iter().any(|link| wanted(link.state)) {
             return;
         }
-        if let Some(child) = self.child.as_mut().filter(|child| child.to_replicas && child.exits_at == NEVER) {
+        if let Some(child) = self.child.as_mut().filter(|child| child.to_replicas && child.exits_at == NEVER)
+        {
             (child.fails, child.exits_at) = (Some("no replica left"), self.main.now);
         }
     }
@@ -421,7 +427,13 @@ impl Server {
             link.node.pause(now, online_at);
             link.stats.sync_full += 1;
             let duration = online_at - now;
-            link.stats.syncs.push(SyncRow { kind: "chained", start: now, duration, bytes: file, outcome: "online" });
+            link.stats.syncs.push(SyncRow {
+                kind: "chained",
+                start: now,
+                duration,
+                bytes: file,
+                outcome: "online",
+            });
         }
     }
 }

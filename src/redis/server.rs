@@ -9,6 +9,7 @@ use super::config::{AppendFsync, RedisConfig};
 use super::cow::Cow;
 use super::dict::{settled_buckets, table_bytes};
 use super::disk::Disk;
+use super::exact_keys::ExactKeys;
 use super::keyspace::{ClassMap, KeyMemory, Keyspace};
 use super::loss::LossTracker;
 use super::main_thread::MainThread;
@@ -20,6 +21,7 @@ use super::streams::Streams as StreamKeys;
 use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
+use crate::dist::Dist;
 use crate::math::Factor;
 use crate::observe::result::{ChildRow, Counters};
 use crate::rng::{Stream, StreamId, Streams, Uniform};
@@ -56,6 +58,8 @@ pub struct Server {
     pub keyspace: Keyspace,
     /// The streams, if a command addresses any.
     pub streams: Option<Box<StreamKeys>>,
+    /// Keys of operations of several steps, beside the dataset.
+    pub exact: ExactKeys,
     /// INFO's counters.
     pub counters: Counters,
     /// Children that ended.
@@ -98,7 +102,7 @@ pub struct Server {
     fragmentation: f64,
     rss_floor: u64,
     /// The wall clock is this far into a second at time 0.
-    phase: Nanos,
+    pub(super) phase: Nanos,
 }
 
 /// State of snapshots.
@@ -177,6 +181,7 @@ impl Server {
             },
             keyspace,
             streams: StreamKeys::new(scenario, streams).map(Box::new),
+            exact: exact_keys(scenario),
             counters: Counters::default(),
             children: Vec::new(),
             cron_at: 0,
@@ -225,6 +230,7 @@ impl Server {
     pub fn used_memory(&self) -> u64 {
         let replication = self.replication.memory(self.config.version.has(7, 0));
         self.keyspace.used_bytes()
+            + self.exact.used_bytes()
             + self.stream_bytes()
             + self.aof.buffer
             + self.rewrite_buffer()
@@ -247,6 +253,11 @@ impl Server {
     /// Whole seconds of the server's clock at `at`.
     pub fn unix_seconds(&self, at: Nanos) -> i64 {
         ((at + self.phase) / SECOND) as i64
+    }
+
+    /// The wall clock is this far into a second at time 0.
+    pub fn phase(&self) -> Nanos {
+        self.phase
     }
 
     /// Time between two serverCrons.
@@ -385,7 +396,8 @@ impl Server {
 
     /// The next instant at which something happens by itself, apart from serverCron.
     pub fn next_special_at(&self) -> Nanos {
-        let child = self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at));
+        let child =
+            self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at));
         child.min(self.replication.wakes_at)
     }
 
@@ -419,10 +431,22 @@ impl Server {
             streams.check();
         }
         self.replication.check();
+        self.exact.check();
         let busy: Nanos = self.main.busy.iter().sum();
         assert_eq!(self.main.now, busy + self.main.idle, "time of the main thread");
         if self.config.appendfsync == AppendFsync::Always && self.config.appendonly {
             assert!(self.aof.buffer == 0 || !self.aof.write_ok, "always leaves nothing in the buffer");
         }
     }
+}
+
+/// The keys that are kept exactly: none of them exists at the start.
+fn exact_keys(scenario: &Scenario) -> ExactKeys {
+    let mut exact = ExactKeys::new();
+    for group in &scenario.workloads {
+        let bytes =
+            memory::mean_bytes_per_key(scenario.redis.version, group.key_size, &Dist::Fixed(1.0), 1.0);
+        exact.add_group(group.pattern.as_deref(), &group.name, group.key_size as u64, bytes.round() as u64);
+    }
+    exact
 }

@@ -176,7 +176,7 @@ pub fn replicas(result: &RunResult) -> Vec<u8> {
 }
 
 /// Header and rows as CSV. Writing into memory fails only on rows of unequal length, which would be a bug here.
-fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+pub(super) fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in std::iter::once(header).chain(rows) {
         writer.write_record(&row).expect("every row of a table has the columns of its header");

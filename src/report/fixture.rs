@@ -46,6 +46,7 @@ pub fn nothing() -> RunResult {
         streams: None,
         replication: None,
         info: Vec::new(),
+        patterns: Vec::new(),
     }
 }
 

@@ -46,6 +46,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     busy(&mut out, result);
     loss(&mut out, result);
     super::replicas::lines(result).iter().for_each(|line| out.line(line));
+    patterns(&mut out, result);
     notes(&mut out, about);
     out.text
 }
@@ -111,6 +112,16 @@ fn title(out: &mut Output, result: &RunResult, about: &About) {
     );
     out.line(&format!("{}  {}", paint(TITLE, &result.scenario), paint(FAINT, &facts)));
     out.line("");
+}
+
+fn patterns(out: &mut Output, result: &RunResult) {
+    if result.patterns.is_empty() {
+        return;
+    }
+    out.heading("Patterns", "");
+    for pattern in result.patterns.iter().take(ROWS_MAX) {
+        out.wrapped(&super::patterns::verdict(pattern).join(" "));
+    }
 }
 
 fn throughput(out: &mut Output, result: &RunResult) {

@@ -7,6 +7,7 @@ pub mod hdr;
 pub mod human;
 pub mod info;
 pub mod json;
+pub mod patterns;
 mod phrase;
 pub mod quantiles;
 mod replicas;

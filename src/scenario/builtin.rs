@@ -19,6 +19,16 @@ const ALL: &[(&str, &str)] = &[
     ("replica-stopped", include_str!("../../experiments/scenarios/replica-stopped.toml")),
     ("full-resync", include_str!("../../experiments/scenarios/full-resync.toml")),
     ("resync-loop", include_str!("../../experiments/scenarios/resync-loop.toml")),
+    ("expiry-stampede-steady", include_str!("../../experiments/scenarios/expiry-stampede-steady.toml")),
+    (
+        "expiry-stampede-synchronised",
+        include_str!("../../experiments/scenarios/expiry-stampede-synchronised.toml"),
+    ),
+    ("rate-limiter-racy", include_str!("../../experiments/scenarios/rate-limiter-racy.toml")),
+    ("rate-limiter-nx", include_str!("../../experiments/scenarios/rate-limiter-nx.toml")),
+    ("rate-limiter-lua", include_str!("../../experiments/scenarios/rate-limiter-lua.toml")),
+    ("rate-limiter-multi", include_str!("../../experiments/scenarios/rate-limiter-multi.toml")),
+    ("retry-storm", include_str!("../../experiments/scenarios/retry-storm.toml")),
 ];
 
 /// The text of a built-in scenario.

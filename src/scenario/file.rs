@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_not_modelled_is_refused_by_name() {
-        for text in ["[cluster]", "[dataset]\nttl = \"1h\"", "[[workload]]\npattern = \"x\""] {
+        for text in ["[cluster]", "[dataset]\nttl = \"1h\""] {
             assert!(
                 problems(text).contains("not modelled yet") || problems(text).contains("do not expire"),
                 "{text}"

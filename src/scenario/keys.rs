@@ -1,5 +1,6 @@
 //! Every table and key of a scenario file: one list that the reader, the suggestions and the JSON Schema share.
 
+use super::pattern::MAX_KEYS;
 use crate::units::{Nanos, SECOND};
 
 /// A table of the scenario file.
@@ -65,6 +66,10 @@ pub enum Kind {
     Spans,
     /// A table of replicas and a time-out, with `local` for WAITAOF.
     Wait(bool),
+    /// The name of a built-in pattern, or a list of steps.
+    Pattern,
+    /// A length of time, or a table of an exponential backoff.
+    Backoff,
     /// One of [`ACTIONS`].
     Action,
     /// Known, but refused for this reason.
@@ -121,9 +126,8 @@ pub const ACTIONS: &[Variant] = &[
 ];
 
 /// Tables that are known, but refused for a reason.
-pub const REFUSED_TABLES: &[(&str, &str)] = &[
-    ("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server"),
-];
+pub const REFUSED_TABLES: &[(&str, &str)] =
+    &[("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server")];
 
 /// Ten years: longer runs are a slip of the pen.
 const SPAN_MAX: Nanos = 3650 * 86400 * SECOND;
@@ -232,13 +236,53 @@ pub const WORKLOAD: TableSpec = TableSpec {
         key("keys", Kind::Popularity, Some("uniform"), "Which keys the group addresses."),
         key("key-size", Kind::Bytes(1, STRING_MAX), None, "Length of a key, if not the dataset's."),
         key("value-size", Kind::SizeDist, None, "Length of a value, if not the dataset's."),
-        key("wait", Kind::Wait(false), None, "Every client write is followed by WAIT, whose reply completes it."),
+        key(
+            "wait",
+            Kind::Wait(false),
+            None,
+            "Every client write is followed by WAIT, whose reply completes it.",
+        ),
         key("waitaof", Kind::Wait(true), None, "The same with WAITAOF (7.2 on)."),
         key(
             "pattern",
-            Kind::Refused("patterns of several commands are not modelled yet; use operation or mix"),
+            Kind::Pattern,
             None,
-            "",
+            "Operations of several dependent steps on one key instead of operation or mix: a built-in one, or a list \
+             of steps. A rate is then one of operations.",
+        ),
+        key("pattern-keys", Kind::Count(1, MAX_KEYS), Some("1"), "Pattern: its keys, beside the dataset."),
+        key(
+            "window",
+            Kind::Span(1_000_000, SPAN_MAX),
+            Some("60s"),
+            "Pattern: the time to live its key gets.",
+        ),
+        key("limit", Kind::Count(1, 1_000_000_000), None, "Pattern: increments a rate limiter lets through."),
+        key(
+            "client-death",
+            Kind::Number(0.0, 1.0),
+            Some("0"),
+            "Pattern: probability that a client dies between the steps of an operation.",
+        ),
+        key(
+            "release",
+            Kind::Choice(&["expiry"]),
+            None,
+            "Pattern, closed loop: all clients start one operation at the instant the key expires.",
+        ),
+        key("timeout", Kind::Span(1, SPAN_MAX), None, "Pattern: a client waits so long for a step's reply."),
+        key("retries", Kind::Count(0, 1000), Some("0"), "Pattern: times a step is sent again."),
+        key(
+            "retry-backoff",
+            Kind::Backoff,
+            Some("0s"),
+            "Pattern: pause before a retry; a table makes it exponential.",
+        ),
+        key(
+            "retry-budget",
+            Kind::Number(0.0, 100.0),
+            None,
+            "Pattern: retries are at most this share of the operations.",
         ),
     ],
 };
@@ -251,7 +295,12 @@ pub const REPLICA: TableSpec = TableSpec {
     doc: "A replica of the server.",
     keys: &[
         key("name", Kind::Text, None, "Name of the replica, unique; default replica-1, replica-2 …"),
-        key("of", Kind::Text, None, "The replica it follows, named further up; the server itself if not given."),
+        key(
+            "of",
+            Kind::Text,
+            None,
+            "The replica it follows, named further up; the server itself if not given.",
+        ),
         key("delay", Kind::Span(0, SPAN_MAX), Some("100us"), "One way of its link, each way alike."),
         key("bandwidth", Kind::Bandwidth, Some("1GiB/s"), "Bandwidth of its link."),
         key(
@@ -262,8 +311,18 @@ pub const REPLICA: TableSpec = TableSpec {
         ),
         key("apply", Kind::Span(0, SPAN_MAX), None, "Time to apply one command, if not the server's own."),
         key("load", Kind::Bandwidth, None, "Speed of loading a snapshot, if not a SET's time a key."),
-        key("attach", Kind::Span(0, SPAN_MAX), None, "When it first connects; in step from the start if not given."),
-        key("appendonly", Kind::Bool, Some("false"), "It has an AOF under everysec, which WAITAOF may count."),
+        key(
+            "attach",
+            Kind::Span(0, SPAN_MAX),
+            None,
+            "When it first connects; in step from the start if not given.",
+        ),
+        key(
+            "appendonly",
+            Kind::Bool,
+            Some("false"),
+            "It has an AOF under everysec, which WAITAOF may count.",
+        ),
         key("fsync", Kind::Span(0, SPAN_MAX), Some("5ms"), "Length of one of its fdatasyncs."),
     ],
 };
@@ -283,7 +342,12 @@ pub const EVENT: TableSpec = TableSpec {
         key("kind", Kind::Choice(&["process", "machine"]), Some("process"), "crash: what dies."),
         key("restart", Kind::Span(0, SPAN_MAX), None, "crash, failover: from death to serving again."),
         key("replica", Kind::Text, None, "replica-…: its name."),
-        key("to", Kind::Text, None, "failover: the replica that takes over; the most advanced one if not given."),
+        key(
+            "to",
+            Kind::Text,
+            None,
+            "failover: the replica that takes over; the most advanced one if not given.",
+        ),
         key(
             "elect",
             Kind::Span(0, SPAN_MAX),

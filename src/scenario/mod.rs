@@ -9,6 +9,7 @@ pub mod info;
 pub mod keys;
 pub mod layers;
 pub mod memory;
+pub mod pattern;
 pub mod problem;
 pub mod reader;
 pub mod redis_conf;
@@ -19,6 +20,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shapes;
 pub mod show;
+pub mod steps;
 pub mod tree;
 pub mod values;
 
@@ -133,6 +135,8 @@ pub struct Workload {
     pub value_size: Dist,
     /// Every client write is followed by WAIT or WAITAOF.
     pub wait: Option<replicas::WaitSpec>,
+    /// Operations of several steps instead of single commands; `mix` is empty then, and rates are of operations.
+    pub pattern: Option<Box<pattern::Pattern>>,
 }
 
 /// How the requests of a group come.

@@ -6,6 +6,7 @@
 mod dataset;
 mod event;
 mod machine;
+mod pattern;
 mod redis;
 mod replica;
 mod run;
@@ -40,17 +41,19 @@ pub fn resolve(
 
     let redis = redis::read(&tree, overrides.redis_conf.is_some(), &mut reader);
     let dataset = dataset::read(&tree, redis.config.version, &mut reader);
-    let workloads = workload::read(&tree, &dataset, base_dir, &mut reader);
+    let workloads = workload::read(&tree, &dataset, redis.config.version, base_dir, &mut reader);
     let machine = machine::read(&tree, base_dir, &mut reader);
     let run = run::read(&tree, &mut reader);
     let replicas = replica::read(&tree, &mut reader);
     replica::check(&tree, &redis.config, &replicas, &workloads, &mut reader);
     let events = event::read(&tree, &redis.config, &replicas, run.duration, &mut reader);
     let start = dataset::read_start(&tree, &mut reader);
+    pattern::check_events(&tree, &workloads, &events, &mut reader);
     workload::check_clients(&tree, &workloads, &redis, &mut reader);
     redis::check_policy(&redis.config, &dataset, &mut reader);
     note_lasting_keys(&workloads, &mut reader);
     streams::check(&tree, &workloads, &dataset, &redis.config, machine.as_ref(), &mut reader);
+    pattern::note_limits(&workloads, &redis.config, &mut reader);
     if let Some(machine) = &machine {
         dataset::check_memory(&tree, &dataset, &start, &redis.config, machine, &mut reader);
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::directives::{self, DirectiveValue};
 use super::keys::{ACTIONS, DISTS, Key, Kind, OPTIONAL_KEYS, POPULARITIES, TABLES, TableSpec, Variant};
+use super::pattern::BUILT_IN;
 use super::tree::{Node, Place};
 use crate::redis::config::RedisConfig;
 use crate::redis::version::{KNOWN, Version};
@@ -115,6 +116,38 @@ fn of_kind(kind: Kind) -> Value {
             { "type": "array", "items": of_kind(Kind::Span(0, 0)) },
             { "type": "string" },
         ] }),
+        Kind::Pattern => {
+            let names: Vec<&str> = BUILT_IN.iter().map(|pattern| pattern.0).collect();
+            let command = json!({ "type": "string" });
+            let step = json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["do"],
+                "properties": {
+                    "name": command,
+                    "do": { "anyOf": [command, { "type": "array", "items": command }] },
+                    "if-nil": command,
+                    "if-equals": {
+                        "type": "array",
+                        "prefixItems": [command, { "type": "integer" }],
+                        "minItems": 2,
+                        "maxItems": 2,
+                    },
+                },
+            });
+            json!({ "anyOf": [{ "enum": names }, { "type": "array", "items": step, "minItems": 1 }] })
+        }
+        Kind::Backoff => json!({ "anyOf": [of_kind(Kind::Span(0, 0)), {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["kind", "base", "cap"],
+            "properties": {
+                "kind": { "const": "exponential" },
+                "base": of_kind(Kind::Span(0, 0)),
+                "cap": of_kind(Kind::Span(0, 0)),
+                "jitter": { "enum": ["full", "none"] },
+            },
+        }] }),
         Kind::Action => {
             let words: Vec<&str> =
                 ACTIONS.iter().map(|a| a.name).filter(|name| *name != "CONFIG SET").collect();

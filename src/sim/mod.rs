@@ -5,6 +5,7 @@
 //! once a turn. No request ever enters a calendar.
 
 mod alone;
+mod patterns;
 mod predict;
 mod replicas;
 mod run;

@@ -4,6 +4,7 @@ use super::replicas;
 use super::turn::Probe;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
+use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::math::Factor;
 use crate::noise::HostNoise;
@@ -14,7 +15,7 @@ use crate::redis::command::Effect;
 use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
-use crate::scenario::{Scenario, TimedEvent};
+use crate::scenario::{Scenario, TimedEvent, Workload};
 use crate::units::{KIB, Nanos, SECOND};
 
 /// read(2) of one client a turn: `PROTO_IOBUF_LEN`.
@@ -105,6 +106,8 @@ pub struct Simulation<'a, P> {
     pub(super) row_cycles: u64,
     pub(super) client_busy: Nanos,
     pub(super) client_load_at: Nanos,
+    /// Some group runs operations of several steps.
+    pub(super) patterned: bool,
 }
 
 /// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
@@ -160,17 +163,16 @@ impl<'a, P: Probe> Simulation<'a, P> {
             .zip(&plans)
             .enumerate()
             .map(|(index, (workload, plan))| {
-                let bytes = plan.mean_request_bytes();
-                let group = ClientGroup::new(workload, index as u16, first, machine, bytes, &streams);
+                let group = clients(workload, index as u16, first, machine, plan, &streams);
                 first += workload.connections;
                 group
             })
             .collect();
         let connections = first as usize;
         let read = if version.has(7, 0) { GREEDY_READ_BYTES } else { READ_BYTES };
-        let read_cap =
-            plans.iter().map(|plan| ((read as f64 / plan.mean_request_bytes()) as u32).max(1)).collect();
-        let kinds: Vec<GroupKinds> = scenario.workloads.iter().map(kinds).collect();
+        let read_cap = plans.iter().map(|plan| plan.read_cap(read)).collect();
+        let kinds: Vec<GroupKinds> =
+            scenario.workloads.iter().zip(&plans).map(|(workload, plan)| kinds(workload, plan)).collect();
         let interval = options.timeline.then_some(scenario.run.interval);
         let (run, warmup) = (&scenario.run, scenario.run.warmup);
         let mut simulation = Simulation {
@@ -209,6 +211,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             row_cycles: 0,
             client_busy: 0,
             client_load_at: 0,
+            patterned: scenario.workloads.iter().any(|group| group.pattern.is_some()),
         };
         simulation.update_special();
         simulation
@@ -221,6 +224,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
         self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);
         self.server.note_memory();
         self.server.check();
+        let patterns = self.finish_patterns();
         let (in_flight, in_flight_counted) = self.in_flight();
         let taken: u64 = self.groups.iter().map(ClientGroup::commands_taken).sum();
         assert_eq!(taken, self.answered + in_flight, "requests arrived = answered + in flight");
@@ -248,7 +252,12 @@ impl<'a, P: Probe> Simulation<'a, P> {
             seed: scenario.run.seed,
             duration: scenario.run.duration,
             warmup: scenario.run.warmup,
-            requests: completed + errors.oom + errors.misconf + errors.noreplicas + errors.connection_lost + in_flight_counted,
+            requests: completed
+                + errors.oom
+                + errors.misconf
+                + errors.noreplicas
+                + errors.connection_lost
+                + in_flight_counted,
             completed,
             errors,
             scopes,
@@ -268,6 +277,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             streams: server.streams.map(|streams| streams.used(server.config.version)),
             replication,
             info,
+            patterns,
         }
     }
 
@@ -343,14 +353,37 @@ impl<'a, P: Probe> Simulation<'a, P> {
             ("instantaneous_ops_per_sec", Int(rate as u64)),
             ("latest_fork_usec", Int(fork)),
             ("role", Text("master".into())),
-            ("keys", Int(server.keys())),
+            ("keys", Int(server.keys() + server.exact.present())),
         ];
         let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value));
         fields.chain(replicas::info(server)).collect()
     }
 }
 
-fn kinds(workload: &crate::scenario::Workload) -> GroupKinds {
+/// The clients of one group.
+fn clients(
+    workload: &Workload,
+    index: u16,
+    first_connection: u32,
+    machine: &CostModel,
+    plan: &GroupPlan,
+    streams: &Streams,
+) -> ClientGroup {
+    let group = |bytes| ClientGroup::new(workload, index, first_connection, machine, bytes, streams);
+    match (&workload.pattern, &plan.pattern) {
+        (Some(pattern), Some(steps)) => {
+            let bytes = steps.step_bytes();
+            group(bytes[0] as f64).follow(pattern, &bytes, machine, streams)
+        }
+        _ => group(plan.mean_request_bytes()),
+    }
+}
+
+fn kinds(workload: &Workload, plan: &GroupPlan) -> GroupKinds {
+    if let (Some(pattern), Some(steps)) = (&workload.pattern, &plan.pattern) {
+        let (reads, writes) = steps.kinds();
+        return GroupKinds { name: workload.name.clone(), operation: pattern.name.clone(), reads, writes };
+    }
     let is_read = |effect: Effect| matches!(effect, Effect::None | Effect::Read);
     let effects = || workload.mix.iter().map(|(command, _)| command.effect());
     let operation = match &workload.mix[..] {

@@ -80,6 +80,7 @@ impl<P: Probe> Simulation<'_, P> {
         server.counters = Default::default();
         server.cow.measure();
         server.replication.measure();
+        server.exact.measure();
         server.children.clear();
         self.measured_from_at = server.main.now;
         self.busy_before = server.main.busy;
@@ -152,7 +153,10 @@ impl<P: Probe> Simulation<'_, P> {
             if unit.arrived_at >= self.warmup {
                 self.errors.connection_lost += unit.commands as u64;
             }
-            self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
+            let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
+            if self.patterned {
+                self.refuse_step(&unit, read_at);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! One turn of the event loop, in the order of ae.c and `beforeSleep`.
 
+use super::patterns::run_step;
 use super::run::Simulation;
 use crate::cause::Cause;
 use crate::client::group::Unit;
@@ -92,6 +93,9 @@ impl<P: Probe> Simulation<'_, P> {
         if self.server.replication.pending {
             self.write_to_replicas();
         }
+        if self.patterned {
+            self.count_operations();
+        }
         self.account(flushed_at, work, 1);
         true
     }
@@ -99,6 +103,9 @@ impl<P: Probe> Simulation<'_, P> {
     /// Sleeps until something is readable or a timer is due; the poll's time. None at the end of the run.
     #[inline]
     fn sleep_and_poll(&mut self) -> Option<Nanos> {
+        if self.patterned {
+            self.timers_before_sleep();
+        }
         let readable = if self.backlog.is_empty() { self.next_readable_at() } else { 0 };
         let wake_at = readable.min(self.server.cron_at).min(self.server.replication.wakes_at);
         let main = &mut self.server.main;
@@ -130,6 +137,9 @@ impl<P: Probe> Simulation<'_, P> {
     /// What the poll returns: all that is readable, in the order it became so.
     fn gather(&mut self, polled_at: Nanos) {
         self.units.clear();
+        if self.patterned {
+            self.timers_until(polled_at);
+        }
         if !self.backlog.is_empty() {
             std::mem::swap(&mut self.units, &mut self.backlog);
         }
@@ -159,12 +169,20 @@ impl<P: Probe> Simulation<'_, P> {
         }
         self.services.clear();
         let several = self.groups.len() > 1;
+        let mut reads = 0;
         for unit in &mut self.units {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;
             let sums = if several { (work.eviction, work.aof_bytes) } else { (0, 0) };
             let plan = &self.plans[unit.group as usize];
-            let answered = self.server.execute(plan, unit.first, unit.commands, &mut work);
+            let answered = match &plan.pattern {
+                None => self.server.execute(plan, unit.first, unit.commands, &mut work),
+                Some(steps) => {
+                    reads += 1;
+                    let group = &mut self.groups[unit.group as usize];
+                    run_step(&mut self.server, group, steps, unit, reads, &mut work)
+                }
+            };
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
             unit.reply_bytes = work.reply_bytes - replied;
             if several {
@@ -239,7 +257,11 @@ impl<P: Probe> Simulation<'_, P> {
             }
             let place = self.place[connection];
             let room = &mut self.room[place as usize];
-            let taken = unit.commands.min(*room);
+            let mut taken = unit.commands.min(*room);
+            if taken < unit.commands && self.plans[group].pattern.is_some() {
+                // A step is taken whole, or waits with all that comes after it.
+                (taken, *room) = (0, 0);
+            }
             *room -= taken;
             if taken < unit.commands {
                 let (first, commands) = (unit.first + taken as u64, unit.commands - taken);
@@ -283,6 +305,9 @@ impl<P: Probe> Simulation<'_, P> {
             let read_at = self.groups[group].receive(connection, commands, out_at);
             for (place, unit) in (first..).zip(units) {
                 self.recorder.answered(group, unit, read_at);
+                if self.patterned {
+                    self.groups[group].step_answered(connection, unit.first as u32, read_at);
+                }
                 if P::ON {
                     self.probe.replied(&Replied {
                         group: unit.group,

@@ -46,6 +46,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             key_size: 16,
             value_size: service,
             wait: None,
+            pattern: None,
         }],
         replicas: Vec::new(),
         events: Vec::new(),

@@ -1,8 +1,9 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
 mod output;
-mod streams;
+pub mod patterns;
 pub mod replicas;
+mod streams;
 
 pub use output::*;
 pub use streams::StreamOutput;
@@ -72,6 +73,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         streams: result.streams.as_ref().map(StreamOutput::from),
         replicas: replicas::replicas(result.replication.as_ref()),
         replication: replicas::replication(result.replication.as_ref()),
+        patterns: result.patterns.iter().map(patterns::output).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::patterns::PatternOutput;
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
@@ -70,6 +71,9 @@ pub struct RunOutput {
     pub replicas: Option<Vec<ReplicaOutput>>,
     /// Replication as a whole, when the scenario has replicas.
     pub replication: Option<ReplicationOutput>,
+    /// Operations of several steps, by group that runs them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<PatternOutput>,
 }
 
 /// Requests answered with an error, by kind.

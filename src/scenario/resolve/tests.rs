@@ -98,7 +98,7 @@ fn every_table_and_value_is_read() {
 
 #[test]
 fn every_key_of_the_list_is_read_by_somebody() {
-    let keys: Vec<String> = [read(FULL), read(SMALL), read(REPLICAS)]
+    let keys: Vec<String> = [read(FULL), read(SMALL), read(REPLICAS), read(PATTERNS)]
         .iter()
         .flat_map(|scenario| scenario.settings.iter().map(|setting| setting.key.clone()))
         .collect();
@@ -130,7 +130,7 @@ fn replicas_are_read() {
 #[test]
 fn a_resolved_scenario_prints_as_a_file_that_resolves_to_it() {
     let mut texts: Vec<&str> = builtin::all().map(|(_, text)| text).collect();
-    texts.extend([FULL, SMALL, REPLICAS]);
+    texts.extend([FULL, SMALL, REPLICAS, PATTERNS]);
     for text in texts {
         let scenario = read(text);
         let printed = resolved_toml(&scenario);
@@ -326,6 +326,26 @@ at = "5m"
 do = "failover"
 to = "other"
 restart = "2s"
+"#;
+
+/// Every key of a pattern; a crash, which [`FULL`] has, is refused beside one.
+const PATTERNS: &str = r#"
+[[workload]]
+loop = "closed"
+pattern = "incr-expire"
+window = "10s"
+limit = 100
+client-death = 0.001
+release = "expiry"
+timeout = "200ms"
+retries = 3
+retry-backoff = { kind = "exponential", base = "50ms", cap = "2s", jitter = "none" }
+retry-budget = 0.1
+[[workload]]
+rate = "1k/s"
+pattern = [{ name = "look", do = "GET" }, { do = ["SET 0", "EXPIRE 5 NX"], if-nil = "look" }]
+pattern-keys = "10k"
+keys = { dist = "zipf", s = 1.1 }
 "#;
 
 const FULL: &str = r#"

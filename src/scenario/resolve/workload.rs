@@ -10,17 +10,25 @@ use super::super::shapes::{Quantity, command, dist, mix, popularity};
 use super::super::tree::{Node, Place, Table, quote};
 use super::super::values::text;
 use super::super::{Arrivals, Dataset, KeyPopularity, Origin, Source, Workload};
+use super::pattern;
 use super::redis::Redis;
 use super::servers;
 use crate::dist::Dist;
 use crate::redis::command::Command;
+use crate::redis::version::Version;
 use crate::units::Nanos;
 
 /// Keys of an open loop only.
 const OPEN_KEYS: &[&str] = &["rate", "schedule", "schedule-csv", "arrivals", "burst-size"];
 
 /// Reads the groups.
-pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reader) -> Vec<Workload> {
+pub fn read(
+    tree: &Table,
+    dataset: &Dataset,
+    version: Version,
+    base_dir: &Path,
+    reader: &mut Reader,
+) -> Vec<Workload> {
     let sections = Section::repeated(&WORKLOAD, tree);
     // A `workload` that is no array of tables was reported for its shape.
     if sections.is_empty() && tree.get(WORKLOAD.name).is_none() {
@@ -29,7 +37,7 @@ pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reade
     }
     let mut groups: Vec<Workload> = Vec::new();
     for (index, section) in sections.into_iter().enumerate() {
-        let group = read_group(section, index, dataset, base_dir, reader, &groups);
+        let group = read_group(section, index, (dataset, version), base_dir, reader, &groups);
         groups.push(group);
     }
     groups
@@ -38,7 +46,7 @@ pub fn read(tree: &Table, dataset: &Dataset, base_dir: &Path, reader: &mut Reade
 fn read_group(
     mut section: Section<'_>,
     index: usize,
-    dataset: &Dataset,
+    (dataset, version): (&Dataset, Version),
     base_dir: &Path,
     reader: &mut Reader,
     earlier: &[Workload],
@@ -50,10 +58,15 @@ fn read_group(
     let mut source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
     let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
     let (connections, pipeline) = (count("connections"), count("pipeline"));
-    let mut mix = read_mix(&section, reader);
-    let keys = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
-    let keys = keys.value.unwrap_or(KeyPopularity::Uniform);
-    servers::split(&section, keys, &mut source, &mut mix, reader);
+    let pattern = pattern::read(&section, version, is_open, reader);
+    // Keys of a pattern stand beside the dataset, and the pattern names its commands.
+    let (mut mix, mut keys) = (Vec::new(), KeyPopularity::Uniform);
+    if !section.has("pattern") {
+        mix = read_mix(&section, reader);
+        let given = reader.read(&section, "keys", |node| fitting_keys(node, dataset.keys));
+        keys = given.value.unwrap_or(KeyPopularity::Uniform);
+        servers::split(&section, keys, &mut source, &mut mix, reader);
+    }
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
     let wait = super::replica::read_wait(&section, reader);
@@ -67,6 +80,7 @@ fn read_group(
         key_size,
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
         wait,
+        pattern: pattern.map(Box::new),
     }
 }
 

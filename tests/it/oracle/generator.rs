@@ -119,6 +119,7 @@ fn workload(draw: &mut Draw, group: u64, duration: Nanos) -> Workload {
         key_size: draw.between(1, 40) as u32,
         value_size: draw.dist(size),
         wait: None,
+        pattern: None,
     }
 }
 
