@@ -36,6 +36,10 @@ pub enum StreamId {
     Eviction = 12,
     /// Variation of a command's CPU time.
     CommandCost = 13,
+    /// Time to live a request gives its key.
+    Ttl = 14,
+    /// Which keys are due, where they lie in the table, which the active cycle meets.
+    Expiry = 15,
 }
 
 /// Opens the streams of one run.

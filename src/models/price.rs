@@ -139,6 +139,8 @@ pub const PRICES: &[Price] = &[
     price("cpu.wake-client", Unit::Curve, 0.0, 3600.0 * S, |m| Slot::Curve(&mut m.cpu.wake_client)),
     cpu("cpu.rehash-step", |m| Slot::Whole(&mut m.cpu.rehash_step)),
     cpu("cpu.evict-key", |m| Slot::Whole(&mut m.cpu.evict_key)),
+    cpu("cpu.expire-key", |m| Slot::Whole(&mut m.cpu.expire_key)),
+    cpu("cpu.expire-sample", |m| Slot::Whole(&mut m.cpu.expire_sample)),
     price("network.one-way", Unit::Span, 0.0, 10.0 * S, |m| Slot::Whole(&mut m.network.one_way)),
     price("network.jitter", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.network.jitter)),
     per_kib("network.per-kib", |m| Slot::Real(&mut m.network.per_kib)),
@@ -185,6 +187,7 @@ pub const PRICES: &[Price] = &[
     price("memory.free-per-mib", Unit::SpanPerMib, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.memory.free_per_mib)
     }),
+    cpu("memory.free-element", |m| Slot::Whole(&mut m.memory.free_element)),
     bandwidth("memory.memmove-bandwidth", |m| Slot::Real(&mut m.memory.memmove_bandwidth)),
     price("noise.class", Unit::Gaps, 0.0, 60.0 * S, |m| Slot::Gaps(&mut m.noise.classes)),
 ];

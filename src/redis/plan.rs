@@ -6,6 +6,7 @@
 use super::keyspace::ClassMap;
 use super::profile::{Effect, Profile};
 use super::resp::bulk;
+use super::ttl_effect::{TtlEffect, ttl_effects};
 use super::version::Version;
 use super::work::{Answered, Work};
 use crate::cost_model::CostModel;
@@ -27,6 +28,10 @@ pub(super) struct Entry {
     /// Reading and copying the values, a byte of their length.
     pub(super) per_byte: Factor,
     pub(super) is_write: bool,
+    /// What it does to the time to live of a key that was there, and of one it created.
+    pub(super) ttl: (TtlEffect, TtlEffect),
+    /// Number of the way in which it gives one; 0 without.
+    pub(super) ttl_way: usize,
 }
 
 /// A command all of whose runs are alike.
@@ -56,6 +61,7 @@ pub struct GroupPlan {
     pub(super) sizes: Numbered,
     pub(super) keys: Numbered,
     pub(super) presence: Numbered,
+    pub(super) ttls: Numbered,
     pub(super) size: Sampler,
     pub(super) classes: ClassMap,
     pub(super) per_byte: f64,
@@ -85,7 +91,14 @@ impl GroupPlan {
                 let profile = command.profile(server_version, workload.key_size, &machine.cpu);
                 let is_write = !matches!(profile.effect, Effect::None | Effect::Read);
                 let per_byte = machine.cpu.per_kib / KIB as f64 * profile.values as f64;
-                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write }
+                Entry {
+                    cumulative,
+                    profile,
+                    per_byte: Factor::new(per_byte),
+                    is_write,
+                    ttl: ttl_effects(command),
+                    ttl_way: 0,
+                }
             })
             .collect();
         let mut plan = GroupPlan {
@@ -96,6 +109,7 @@ impl GroupPlan {
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
             presence: Numbered::new(streams, StreamId::Keyspace, index),
+            ttls: Numbered::new(streams, StreamId::Ttl, index),
             size: Sampler::new(&workload.value_size),
             classes,
             per_byte: machine.cpu.per_kib / KIB as f64,
@@ -119,6 +133,11 @@ impl GroupPlan {
     #[inline(always)]
     pub fn deletes(&self) -> bool {
         self.deletes
+    }
+
+    /// Keys that a command names at most.
+    pub fn keys_per_command(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.profile.keys as u64).max().unwrap_or(0)
     }
 
     /// Mean bytes of a request, over mix and sizes.
@@ -247,12 +266,21 @@ pub fn plans(
     machine: &CostModel,
     streams: &Streams,
 ) -> Vec<GroupPlan> {
+    // The dataset's way is the first; see `ttl::ways`.
+    let mut next_way = 1;
     workloads
         .iter()
         .zip(maps)
         .enumerate()
         .map(|(index, (workload, map))| {
-            GroupPlan::new(workload, index as u64, map, version, machine, streams)
+            let mut plan = GroupPlan::new(workload, index as u64, map, version, machine, streams);
+            for (entry, (command, _)) in plan.entries.iter_mut().zip(&workload.mix) {
+                if command.ttl_ms.is_some() {
+                    entry.ttl_way = next_way;
+                    next_way += 1;
+                }
+            }
+            plan
         })
         .collect()
 }

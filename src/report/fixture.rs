@@ -42,6 +42,7 @@ pub fn nothing() -> RunResult {
         loss: Loss::default(),
         children: Vec::new(),
         memory: MemoryUse::default(),
+        expiry: None,
         info: Vec::new(),
     }
 }

@@ -18,6 +18,8 @@ pub mod schema;
 pub mod shapes;
 pub mod show;
 pub mod tree;
+pub mod ttl;
+pub mod ttl_shape;
 pub mod values;
 
 use std::path::PathBuf;
@@ -98,8 +100,10 @@ pub struct Dataset {
     pub key_size: u32,
     /// Length of a value \[bytes\].
     pub value_size: Dist,
-    /// Share of the keys that carry a TTL, 0 to 1 (memory of the TTL only).
+    /// Share of the keys that carry a TTL at the start, 0 to 1.
     pub ttl_share: f64,
+    /// Time to live of the keys that carry one at the start; none: they are never due.
+    pub ttl: Option<ttl::Ttl>,
     /// RSS over used_memory at the start, ≥ 1.
     pub fragmentation: f64,
 }
@@ -123,6 +127,8 @@ pub struct Workload {
     pub key_size: u32,
     /// Length of a value \[bytes\].
     pub value_size: Dist,
+    /// Time to live that its SETs give instead of one fixed by the command.
+    pub ttl: Option<ttl::Ttl>,
 }
 
 /// How the requests of a group come.

@@ -98,6 +98,7 @@ pub struct Simulation<'a, P> {
     pub(super) rows: Vec<TimelineRow>,
     pub(super) row_busy: [Nanos; Cause::COUNT],
     pub(super) row_cycles: u64,
+    pub(super) row_expired: u64,
     pub(super) client_busy: Nanos,
     pub(super) client_load_at: Nanos,
 }
@@ -200,6 +201,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             rows: Vec::new(),
             row_busy: [0; Cause::COUNT],
             row_cycles: 0,
+            row_expired: 0,
             client_busy: 0,
             client_load_at: 0,
         };
@@ -228,7 +230,8 @@ impl<'a, P: Probe> Simulation<'a, P> {
             rewrite_buffer_bytes_max: self.server.rewrite.buffer_max,
             bytes_per_key: self.server.keyspace.bytes_per_key(),
         };
-        let server = self.server;
+        let mut server = self.server;
+        let expiry = server.expiry_result();
         let (events, events_dropped, stalls, blocks) = server.main.blocks.finish();
         let (scopes, closed_loop_view) = self.recorder.finish();
         let completed = scopes.first().map_or(0, |all| all.sojourn.count());
@@ -256,6 +259,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             loss: server.loss.finish(end),
             children: server.children,
             memory,
+            expiry,
             info,
         }
     }
@@ -335,7 +339,8 @@ impl<'a, P: Probe> Simulation<'a, P> {
             ("connected_slaves", Int(0)),
             ("keys", Int(server.keyspace.keys())),
         ];
-        fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+        let own = fields.into_iter().chain(server.expiry_info());
+        own.map(|(name, value)| (name.to_string(), value)).collect()
     }
 }
 

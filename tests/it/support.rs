@@ -32,6 +32,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             key_size: 16,
             value_size: Dist::Fixed(16.0),
             ttl_share: 0.0,
+            ttl: None,
             fragmentation: 1.0,
         },
         workloads: vec![Workload {
@@ -43,6 +44,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             keys: KeyPopularity::Uniform,
             key_size: 16,
             value_size: service,
+            ttl: None,
         }],
         events: Vec::new(),
         machine,

@@ -1,7 +1,9 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
+mod expiry;
 mod output;
 
+pub use expiry::*;
 pub use output::*;
 
 use super::quantiles::Quantiles;
@@ -58,6 +60,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             rewrite_buffer_bytes_max: result.memory.rewrite_buffer_bytes_max,
             bytes_per_key: result.memory.bytes_per_key,
         },
+        expiry: result.expiry.as_ref().map(ExpiryOutput::from),
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
     }
 }

@@ -40,6 +40,7 @@ fn every_modelled_setting_is_taken_over() {
         "auto-aof-rewrite-min-size" | "maxmemory" => "1gb",
         "maxmemory-policy" => "allkeys-lfu",
         "save" => "1 1",
+        "active-expire-effort" => "7",
         "io-threads" | "hz" | "maxclients" | "maxmemory-samples" | "maxmemory-eviction-tenacity" => "42",
         "auto-aof-rewrite-percentage" | "latency-monitor-threshold" | "slowlog-log-slower-than" => "77",
         _ => "",

@@ -118,6 +118,7 @@ fn workload(draw: &mut Draw, group: u64, duration: Nanos) -> Workload {
         keys: draw.one(&[KeyPopularity::Uniform, KeyPopularity::Uniform, KeyPopularity::Zipf { s: 0.99 }]),
         key_size: draw.between(1, 40) as u32,
         value_size: draw.dist(size),
+        ttl: None,
     }
 }
 
