@@ -46,6 +46,8 @@ pub enum Cause {
     TableFree,
     /// Evicting keys under maxmemory.
     EvictionCycle,
+    /// The active expire cycle: looking for expired keys and deleting them.
+    ExpireCycle,
     /// SAVE by command.
     Save,
     /// The server is down or loads its data.
@@ -66,7 +68,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes, in the order of columns and tables.
-    pub const ALL: [Cause; 29] = [
+    pub const ALL: [Cause; 30] = [
         Cause::WakeUp,
         Cause::EventLoop,
         Cause::Read,
@@ -88,6 +90,7 @@ impl Cause {
         Cause::TableAllocation,
         Cause::TableFree,
         Cause::EvictionCycle,
+        Cause::ExpireCycle,
         Cause::Save,
         Cause::Restart,
         Cause::HostNoise,
@@ -124,6 +127,7 @@ impl Cause {
             Cause::TableAllocation => "table-allocation",
             Cause::TableFree => "table-free",
             Cause::EvictionCycle => "eviction-cycle",
+            Cause::ExpireCycle => "expire-cycle",
             Cause::Save => "save",
             Cause::Restart => "restart",
             Cause::HostNoise => "host-noise",
@@ -159,6 +163,7 @@ impl Cause {
             Cause::TableAllocation => "allocating a larger hash table",
             Cause::TableFree => "freeing the old hash table",
             Cause::EvictionCycle => "evicting keys at maxmemory",
+            Cause::ExpireCycle => "the active expire cycle: sampling keys with a TTL, deleting expired ones",
             Cause::Save => "SAVE, which blocks until the file is written",
             Cause::Restart => "the server was down or loading its data",
             Cause::HostNoise => "the host ran something else on the core",

@@ -120,6 +120,10 @@ pub struct Cpu {
     pub replica_write: Nanos,
     /// Moving 16 KiB of a snapshot from the child's pipe (or its file) to a replica's socket \[ns\].
     pub pipe_copy: Nanos,
+    /// Deleting one expired key and propagating its DEL, without copying the DEL's bytes \[ns\].
+    pub expire_key: Nanos,
+    /// The active expire cycle's look at one key that is not due \[ns\].
+    pub expire_sample: Nanos,
 }
 
 /// The way between client and server.
@@ -240,6 +244,8 @@ pub struct MemoryPrices {
     pub first_touch: Nanos,
     /// Giving memory back \[ns/MiB\].
     pub free_per_mib: Nanos,
+    /// Freeing one element of a collection in the main thread \[ns\].
+    pub free_element: Nanos,
     /// Moving bytes in memory \[bytes/s\].
     pub memmove_bandwidth: f64,
 }

@@ -44,6 +44,10 @@ pub enum StreamId {
     Pattern = 16,
     /// Jitter of a retry's pause.
     Retry = 17,
+    /// Time to live a request gives its key.
+    Ttl = 14,
+    /// Which keys are due, where they lie in the table, which the active cycle meets.
+    Expiry = 15,
 }
 
 /// Opens the streams of one run.

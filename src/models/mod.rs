@@ -177,6 +177,8 @@ pub fn blank(name: &str) -> CostModel {
             replica_command: 0,
             replica_write: 0,
             pipe_copy: 0,
+            expire_key: 0,
+            expire_sample: 0,
         },
         network: Network { one_way: 0, jitter: free.clone(), per_kib: 0.0 },
         client: Client {
@@ -218,7 +220,12 @@ pub fn blank(name: &str) -> CostModel {
             aof_per_kib: 0.0,
             compressed_ratio: 1.0,
         },
-        memory: MemoryPrices { first_touch: 0, free_per_mib: 0, memmove_bandwidth: f64::MAX },
+        memory: MemoryPrices {
+            first_touch: 0,
+            free_per_mib: 0,
+            free_element: 0,
+            memmove_bandwidth: f64::MAX,
+        },
         noise: Noise::default(),
     }
 }

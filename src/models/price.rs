@@ -149,6 +149,8 @@ pub const PRICES: &[Price] = &[
     cpu("cpu.replica-command", |m| Slot::Whole(&mut m.cpu.replica_command)),
     cpu("cpu.replica-write", |m| Slot::Whole(&mut m.cpu.replica_write)),
     cpu("cpu.pipe-copy", |m| Slot::Whole(&mut m.cpu.pipe_copy)),
+    cpu("cpu.expire-key", |m| Slot::Whole(&mut m.cpu.expire_key)),
+    cpu("cpu.expire-sample", |m| Slot::Whole(&mut m.cpu.expire_sample)),
     price("network.one-way", Unit::Span, 0.0, 10.0 * S, |m| Slot::Whole(&mut m.network.one_way)),
     price("network.jitter", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.network.jitter)),
     per_kib("network.per-kib", |m| Slot::Real(&mut m.network.per_kib)),
@@ -195,6 +197,7 @@ pub const PRICES: &[Price] = &[
     price("memory.free-per-mib", Unit::SpanPerMib, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.memory.free_per_mib)
     }),
+    cpu("memory.free-element", |m| Slot::Whole(&mut m.memory.free_element)),
     bandwidth("memory.memmove-bandwidth", |m| Slot::Real(&mut m.memory.memmove_bandwidth)),
     price("noise.class", Unit::Gaps, 0.0, 60.0 * S, |m| Slot::Gaps(&mut m.noise.classes)),
 ];

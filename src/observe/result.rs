@@ -62,6 +62,8 @@ pub struct RunResult {
     pub streams: Option<StreamUse>,
     /// Replicas, if there are any.
     pub replication: Option<ReplicationResult>,
+    /// Expiry, where keys have a time to live.
+    pub expiry: Option<super::expiry::ExpiryResult>,
     /// State at the end under INFO's names.
     pub info: Vec<(String, InfoValue)>,
     /// What became of operations of several steps, by group that runs them.
@@ -168,6 +170,12 @@ pub struct TimelineRow {
     pub rewrite_buffer_bytes: u64,
     /// Keys.
     pub keys: u64,
+    /// Keys deleted in it because their deadline had passed.
+    pub expired_keys: u64,
+    /// Keys with a deadline.
+    pub volatile_keys: u64,
+    /// Keys past their deadline and still in memory, as the last cycle left them.
+    pub pending_expired_keys: u64,
     /// Changes since the last save.
     pub changes_since_save: u64,
     /// Acknowledged writes that a machine's death now would lose.

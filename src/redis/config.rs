@@ -101,6 +101,8 @@ pub struct RedisConfig {
     pub maxmemory_eviction_tenacity: u32,
     /// Evicted values are freed in the background.
     pub lazyfree_lazy_eviction: bool,
+    /// Effort of the active expire cycle, 1 to 10 (6.0 on).
+    pub active_expire_effort: u32,
     /// Expired values are freed in the background.
     pub lazyfree_lazy_expire: bool,
     /// Implicitly deleted values (overwritten, renamed over) are freed in the background.
@@ -162,6 +164,7 @@ impl RedisConfig {
             maxmemory_samples: if version.has(3, 0) { 5 } else { 3 },
             maxmemory_eviction_tenacity: 10,
             lazyfree_lazy_eviction: valkey8,
+            active_expire_effort: 1,
             lazyfree_lazy_expire: valkey8,
             lazyfree_lazy_server_del: valkey8,
             lazyfree_lazy_user_del: valkey8,

@@ -1,6 +1,7 @@
 //! serverCron, in the server's order (server.c; section comments name its steps).
 
 use super::aof::Flushed;
+use super::expire_cycle::CycleKind;
 use super::server::Server;
 use super::work::Work;
 use crate::cause::Cause;
@@ -26,7 +27,9 @@ impl Server {
         self.note_memory();
         // databasesCron.
         self.sync_exact_keys();
+        self.active_expire_cycle(CycleKind::Slow);
         self.cron_rehash();
+        self.cron_rehash_expires();
         // A scheduled rewrite, then the child or the triggers.
         if self.child.is_none() && self.rewrite.scheduled {
             self.start_rewrite("BGREWRITEAOF".into());

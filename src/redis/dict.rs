@@ -129,6 +129,13 @@ impl Dict {
         growth
     }
 
+    /// Whether `keys` keys are in the one table without another growth, living child or not.
+    #[inline(always)]
+    pub fn holds(&self, keys: u64) -> bool {
+        let capacity = self.buckets * if has_line_buckets(self.version) { LINE_ENTRIES } else { 1 };
+        self.rehash.is_none() && keys <= capacity
+    }
+
     /// Removes a key.
     pub fn remove(&mut self) {
         self.used = self.used.saturating_sub(1);

@@ -2,7 +2,8 @@
 //!
 //! Redis: `performEvictions` in evict.c. A key is sampled and deleted at a time until memory is below the limit;
 //! after 16 keys the clock is looked at, and beyond the time limit the command goes on. Recency is not simulated
-//! key by key: an LRU or LFU victim is taken from the least popular of `maxmemory-samples` sampled classes.
+//! key by key: an LRU or LFU victim is taken from the least popular of `maxmemory-samples` sampled classes. Victims of
+//! policies for volatile keys, and where keys have deadlines, are in [`super::evict_volatile`].
 
 use super::config::MaxmemoryPolicy;
 use super::server::Server;
@@ -26,18 +27,21 @@ impl Server {
     /// Evicts until memory fits; false when it does not and nothing may be evicted (OOM).
     pub(super) fn make_room(&mut self, work: &mut Work) -> bool {
         let limit = self.config.maxmemory;
-        let of_streams = self.stream_bytes();
-        if limit == 0 || self.keyspace.used_bytes() + of_streams <= limit {
+        if limit == 0 || self.data_bytes() <= limit {
             return true;
         }
         let policy = self.config.maxmemory_policy;
-        if policy == MaxmemoryPolicy::Noeviction || (policy.is_volatile() && self.ttl_share == 0.0) {
+        let none_volatile = match self.expires.is_on() {
+            true => self.expires.keys() == self.expires.exact_volatile(),
+            false => self.ttl_share == 0.0,
+        };
+        if policy == MaxmemoryPolicy::Noeviction || (policy.is_volatile() && none_volatile) {
             return false;
         }
         let time_limit = time_limit(self.config.maxmemory_eviction_tenacity);
         let (mut spent, mut evicted) = (0, 0u64);
-        while self.keyspace.used_bytes() + of_streams > limit && self.keyspace.keys() > 0 {
-            let class = self.victim(policy);
+        while self.data_bytes() > limit && self.keyspace.keys() > 0 {
+            let Some(class) = self.take_victim(policy) else { break };
             self.keyspace.remove(class);
             self.all_alike = false;
             self.keys_matter = true;
@@ -61,7 +65,15 @@ impl Server {
             }
         }
         // Streams alone may be too large: no key is left to go.
-        self.streams.is_none() || self.keyspace.keys() > 0 || self.keyspace.used_bytes() + of_streams <= limit
+        self.streams.is_none() || self.keyspace.keys() > 0 || self.data_bytes() <= limit
+    }
+
+    /// Class of the key that goes; its time to live is gone already.
+    fn take_victim(&mut self, policy: MaxmemoryPolicy) -> Option<usize> {
+        if self.expires.is_on() {
+            return self.take_victim_of_some_volatile(policy);
+        }
+        Some(self.victim(policy))
     }
 
     /// Class of the key that goes.

@@ -75,7 +75,11 @@ impl Server {
                 answered.errors += 1;
                 continue;
             }
-            self.execute_one(plan, entry, n, (size, value), work);
+            if self.expires.is_on() {
+                self.execute_volatile(plan, entry, n, (size, value), work);
+            } else {
+                self.execute_one(plan, entry, n, (size, value), work);
+            }
             if entry.is_write {
                 answered.writes += 1;
             } else {
@@ -131,6 +135,20 @@ impl Server {
                 self.touch_key(plan, profile, class, exists, size, work);
             }
         }
+        self.settle_one(plan, entry, (size, value), (found, created), work);
+    }
+
+    /// What a command costs, answers and adds that found some of its keys and created others; whether it wrote.
+    #[inline(always)]
+    pub(super) fn settle_one(
+        &mut self,
+        plan: &GroupPlan,
+        entry: &Entry,
+        (size, value): (u64, u64),
+        (found, created): (u32, u32),
+        work: &mut Work,
+    ) -> bool {
+        let profile = &entry.profile;
         let wrote = match profile.effect {
             Effect::None | Effect::Read => false,
             Effect::Upsert => true,
@@ -155,7 +173,7 @@ impl Server {
             profile.miss_reply
         };
         if !wrote {
-            return;
+            return false;
         }
         work.changed += 1;
         work.dirty += match profile.effect {
@@ -166,6 +184,7 @@ impl Server {
         let elements = if by_creation { profile.adds_elements_created } else { profile.adds_elements };
         if elements > 0 {
             self.keyspace.add_elements(elements as f64 * plan.element_bytes);
+            self.keyspace.count_elements(elements);
         }
         if self.config.appendonly {
             let (fixed, parts) = if by_creation {
@@ -187,10 +206,11 @@ impl Server {
             work.repl_bytes += bytes;
             work.repl_work += apply + entry.per_byte.of(size);
         }
+        true
     }
 
     /// What a command does to one of its keys: shared pages, the hash table, its existence.
-    fn touch_key(
+    pub(super) fn touch_key(
         &mut self,
         plan: &GroupPlan,
         profile: &Profile,

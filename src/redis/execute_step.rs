@@ -89,7 +89,7 @@ impl Server {
             let calls = step.calls.len() as u64;
             doing.reply += OK + QUEUED * calls + 3 + digits(calls);
         }
-        self.propagate(at, step, met_expired, &doing, work);
+        self.propagate_step(at, step, met_expired, &doing, work);
         if doing.pages > 0.0 && self.cow.is_active() {
             work.cow += self.cow.touch(self.keyspace.classes(), doing.pages);
         }
@@ -262,7 +262,7 @@ impl Server {
     }
 
     /// Bytes for the AOF, and the time of appending them.
-    fn propagate(&mut self, at: At, step: &StepPlan, met_expired: bool, doing: &Doing, work: &mut Work) {
+    fn propagate_step(&mut self, at: At, step: &StepPlan, met_expired: bool, doing: &Doing, work: &mut Work) {
         let version = self.config.version;
         let verbatim = matches!(step.block, Block::Script { .. }) && !version.has(5, 0);
         let (mut commands, mut bytes) = match doing.commands {

@@ -28,6 +28,8 @@ pub struct Keyspace {
     base_bytes: u64,
     /// Bytes of collection elements added since the start.
     element_bytes: f64,
+    /// Their number.
+    elements: f64,
 }
 
 /// The classes of one group of clients within the partition that all groups share.
@@ -90,6 +92,7 @@ impl Keyspace {
             bytes_per_key: memory.per_key,
             base_bytes: memory.empty,
             element_bytes: 0.0,
+            elements: 0.0,
         };
         (keyspace, maps)
     }
@@ -134,7 +137,9 @@ impl Keyspace {
         }
     }
 
-    fn size(&self, class: usize) -> u64 {
+    /// Keys that can exist in a class.
+    #[inline(always)]
+    pub fn size(&self, class: usize) -> u64 {
         self.ends[class] - if class == 0 { 0 } else { self.ends[class - 1] }
     }
 
@@ -169,6 +174,23 @@ impl Keyspace {
     /// Elements of collections were added.
     pub fn add_elements(&mut self, bytes: f64) {
         self.element_bytes += bytes;
+    }
+
+    /// The same, by number.
+    pub fn count_elements(&mut self, elements: u32) {
+        self.elements += f64::from(elements);
+    }
+
+    /// A key that was just removed takes its elements with it, as many as a key has on average; returns their number.
+    pub fn take_elements_of_one(&mut self) -> f64 {
+        if self.elements == 0.0 {
+            return 0.0;
+        }
+        let share = 1.0 / (self.keys + 1) as f64;
+        let elements = self.elements * share;
+        self.elements -= elements;
+        self.element_bytes -= self.element_bytes * share;
+        elements
     }
 
     /// Bytes of keys, values, elements and the hash table, and of the server itself.

@@ -199,6 +199,14 @@ pub fn mean_bytes_per_key(version: Version, key_size: u32, value_size: &Dist, tt
     plain + with_ttl
 }
 
+/// Bytes that a time to live adds to a key \[bytes\], its share of the table of deadlines apart.
+pub fn ttl_entry_bytes(version: Version, key_size: u32, value_size: &Dist) -> f64 {
+    let share = if has_line_buckets(version) { LINE_TABLE_SHARE } else { TABLE_SHARE };
+    mean_bytes_per_key(version, key_size, value_size, 1.0)
+        - mean_bytes_per_key(version, key_size, value_size, 0.0)
+        - share
+}
+
 /// `used_memory` of a server with `keys` keys of [`mean_bytes_per_key`] `per_key` each, with tables of the
 /// sizes that so many keys have led to \[bytes\].
 pub fn dataset_bytes(version: Version, keys: u64, per_key: f64, ttl_share: f64) -> f64 {

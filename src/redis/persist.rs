@@ -23,7 +23,8 @@ impl Server {
         Snapshot {
             keys: self.keyspace.keys(),
             value: self.value_mean,
-            bytes_per_key: if rdb { self.rdb_bytes_per_key } else { self.aof_bytes_per_key },
+            bytes_per_key: if rdb { self.rdb_bytes_per_key } else { self.aof_bytes_per_key }
+                + self.saved_ttl_bytes_per_key(rdb),
             rdb,
             streams: self.streams.as_ref().map_or(StreamPart::default(), |streams| StreamPart {
                 nodes: if rdb { streams.nodes() } else { streams.entries() },

@@ -10,6 +10,7 @@ use super::replication::Feed;
 use super::resp::bulk;
 use super::step_plan::{PatternPlan, Typical};
 use super::stream_execute::StreamOp;
+use super::ttl_effect::{TtlEffect, ttl_effects};
 use super::version::Version;
 use super::work::{Answered, Work};
 use crate::cost_model::CostModel;
@@ -33,6 +34,10 @@ pub(super) struct Entry {
     pub(super) is_write: bool,
     /// A command on a stream.
     pub(super) stream: Option<StreamOp>,
+    /// What it does to the time to live of a key that was there, and of one it created.
+    pub(super) ttl: (TtlEffect, TtlEffect),
+    /// Number of the way in which it gives one; 0 without.
+    pub(super) ttl_way: usize,
 }
 
 /// A command all of whose runs are alike.
@@ -64,6 +69,7 @@ pub struct GroupPlan {
     pub(super) sizes: Numbered,
     pub(super) keys: Numbered,
     pub(super) presence: Numbered,
+    pub(super) ttls: Numbered,
     pub(super) size: Sampler,
     pub(super) classes: ClassMap,
     pub(super) per_byte: f64,
@@ -103,7 +109,15 @@ impl GroupPlan {
                 }
                 let is_write = !matches!(profile.effect, Effect::None | Effect::Read);
                 let per_byte = machine.cpu.per_kib / KIB as f64 * profile.values as f64;
-                Entry { cumulative, profile, per_byte: Factor::new(per_byte), is_write, stream }
+                Entry {
+                    cumulative,
+                    profile,
+                    per_byte: Factor::new(per_byte),
+                    is_write,
+                    stream,
+                    ttl: ttl_effects(command),
+                    ttl_way: 0,
+                }
             })
             .collect();
         let pattern =
@@ -121,6 +135,7 @@ impl GroupPlan {
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
             presence: Numbered::new(streams, StreamId::Keyspace, index),
+            ttls: Numbered::new(streams, StreamId::Ttl, index),
             size: Sampler::new(&workload.value_size),
             classes,
             per_byte: machine.cpu.per_kib / KIB as f64,
@@ -154,6 +169,11 @@ impl GroupPlan {
             Some(pattern) => commands(pattern.bytes_per_command()).max(pattern.longest_step()),
             None => commands(self.mean_request_bytes()),
         }
+    }
+
+    /// Keys that a command names at most.
+    pub fn keys_per_command(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.profile.keys as u64).max().unwrap_or(0)
     }
 
     /// Mean bytes of a request, over mix and sizes.
@@ -284,6 +304,8 @@ impl Entry {
             per_byte: Factor::new(0.0),
             is_write: typical.changes > 0,
             stream: None,
+            ttl: (TtlEffect::Keep, TtlEffect::Keep),
+            ttl_way: 0,
         }
     }
 }
@@ -335,13 +357,22 @@ pub fn plans(
     machine: &CostModel,
     streams: &Streams,
 ) -> Vec<GroupPlan> {
+    // The dataset's way is the first; see `ttl::ways`.
+    let mut next_way = 1;
     workloads
         .iter()
         .zip(maps)
         .zip(cache_hits(workloads, dataset, version, machine))
         .enumerate()
         .map(|(index, ((workload, map), in_cache))| {
-            GroupPlan::new(workload, index as u64, map, version, machine, streams, in_cache)
+            let mut plan = GroupPlan::new(workload, index as u64, map, version, machine, streams, in_cache);
+            for (entry, (command, _)) in plan.entries.iter_mut().zip(&workload.mix) {
+                if command.ttl_ms.is_some() {
+                    entry.ttl_way = next_way;
+                    next_way += 1;
+                }
+            }
+            plan
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use crate::cost_model::Cpu;
 use crate::units::Nanos;
 
 /// `MULTI` and `EXEC` around the effects of a script \[bytes\].
-const TRANSACTION: u64 = 15 + 14;
+pub(super) const TRANSACTION: u64 = 15 + 14;
 
 /// How the presence of its key decides what a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::version::Version;
 use crate::dist::Dist;
 
 /// Deadline of a key in an RDB: opcode and 8 bytes.
-const RDB_DEADLINE: u64 = 9;
+pub(super) const RDB_DEADLINE: u64 = 9;
 /// Counter in an RDB: a 16-bit integer with its length byte (1 to 5 bytes for numbers up to 32 bits).
 const RDB_COUNTER: u64 = 3;
 /// Score of a sorted set member in an RDB.
@@ -112,6 +112,12 @@ pub fn aof_rewrite_bytes_per_key(key_size: u32, value: ValueShape, has_ttl: bool
         }
     };
     (bytes + ttl) as f64
+}
+
+/// Bytes of the PEXPIREAT of a key in an AOF rewritten as commands.
+pub(super) fn aof_ttl_bytes(key_size: u32) -> f64 {
+    let value = ValueShape::Counter;
+    aof_rewrite_bytes_per_key(key_size, value, true) - aof_rewrite_bytes_per_key(key_size, value, false)
 }
 
 /// Mean of [`rdb_bytes_per_key`] over string keys of which a share `ttl_share` (0 to 1) carries a time to

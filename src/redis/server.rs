@@ -10,6 +10,8 @@ use super::cow::Cow;
 use super::dict::{settled_buckets, table_bytes};
 use super::disk::Disk;
 use super::exact_keys::ExactKeys;
+use super::expire_cycle::ExpireCycle;
+use super::expires::Expires;
 use super::keyspace::{ClassMap, KeyMemory, Keyspace};
 use super::loss::LossTracker;
 use super::main_thread::MainThread;
@@ -25,7 +27,7 @@ use crate::dist::Dist;
 use crate::math::Factor;
 use crate::observe::result::{ChildRow, Counters};
 use crate::rng::{Stream, StreamId, Streams, Uniform};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ttl};
 use crate::units::{KIB, MIB, NEVER, Nanos, SECOND};
 
 /// Bytes of a key's DEL in the AOF beyond the key: `*2 $3 DEL $nn` (`propagateDeletion`).
@@ -60,6 +62,10 @@ pub struct Server {
     pub streams: Option<Box<StreamKeys>>,
     /// Keys of operations of several steps, beside the dataset.
     pub exact: ExactKeys,
+    /// Those of them with a time to live.
+    pub expires: Expires,
+    /// The active expire cycle's state between two calls.
+    pub expire_cycle: ExpireCycle,
     /// INFO's counters.
     pub counters: Counters,
     /// Children that ended.
@@ -96,6 +102,8 @@ pub struct Server {
     pub(super) value_mean: f64,
     pub(super) rdb_bytes_per_key: f64,
     pub(super) aof_bytes_per_key: f64,
+    pub(super) rdb_ttl_bytes: f64,
+    pub(super) aof_ttl_bytes: f64,
     pub(super) del_bytes: u64,
     pub(super) ttl_share: f64,
     pub(super) pages_per_key: f64,
@@ -127,16 +135,24 @@ impl Server {
     pub fn new(scenario: &Scenario, streams: &Streams) -> (Self, Vec<ClassMap>) {
         let (config, machine, dataset) = (&scenario.redis, &scenario.machine, &scenario.dataset);
         let version = config.version;
+        let ways = ttl::ways(scenario);
+        // Where keys expire, their times to live are counted one by one and not as a share of all keys.
+        let ttl_share = if ways.is_empty() { dataset.ttl_share } else { 0.0 };
+        let phase = streams.open(StreamId::Fsync, 1).below(SECOND);
         let popularities: Vec<_> = scenario.workloads.iter().map(|group| group.keys).collect();
-        let per_key =
-            memory::mean_bytes_per_key(version, dataset.key_size, &dataset.value_size, dataset.ttl_share);
+        let per_key = memory::mean_bytes_per_key(version, dataset.key_size, &dataset.value_size, ttl_share);
         let empty = memory::empty_server_bytes(version);
         let table = table_bytes(version, settled_buckets(version, dataset.keys)) as f64;
-        let all = memory::dataset_bytes(version, dataset.keys, per_key, dataset.ttl_share);
+        let all = memory::dataset_bytes(version, dataset.keys, per_key, ttl_share);
         let mut memory = KeyMemory { per_key: (all - empty as f64 - table) / dataset.keys as f64, empty };
         let keys = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory).0;
+        let entry_bytes = memory::ttl_entry_bytes(version, dataset.key_size, &dataset.value_size);
+        let mut expires = Expires::new(version, keys.classes(), &ways, entry_bytes, phase, streams);
+        if let Some(ttl) = ways.first() {
+            expires.fill(version, ttl, dataset.ttl_share, keys.present(), streams);
+        }
         if let (Some(used), true) = (scenario.start.used_memory, keys.keys() > 0) {
-            let in_keys = used.saturating_sub(memory.empty + keys.dict.bytes());
+            let in_keys = used.saturating_sub(memory.empty + keys.dict.bytes() + expires.used_bytes());
             memory.per_key = in_keys as f64 / keys.keys() as f64;
         }
         let (keyspace, maps) = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory);
@@ -145,16 +161,11 @@ impl Server {
                 version,
                 dataset.key_size,
                 &dataset.value_size,
-                dataset.ttl_share,
+                ttl_share,
                 None,
             ),
-            saved_size::mean_aof_rewrite_bytes_per_key(
-                dataset.key_size,
-                &dataset.value_size,
-                dataset.ttl_share,
-            ),
+            saved_size::mean_aof_rewrite_bytes_per_key(dataset.key_size, &dataset.value_size, ttl_share),
         );
-        let phase = streams.open(StreamId::Fsync, 1).below(SECOND);
         let huge_pages = machine.machine.thp_always && !config.disable_thp;
         let start = &scenario.start;
         let mut server = Server {
@@ -182,6 +193,8 @@ impl Server {
             keyspace,
             streams: StreamKeys::new(scenario, streams).map(Box::new),
             exact: exact_keys(scenario),
+            expires,
+            expire_cycle: ExpireCycle::default(),
             counters: Counters::default(),
             children: Vec::new(),
             cron_at: 0,
@@ -210,6 +223,8 @@ impl Server {
             value_mean: dataset.value_size.mean(),
             rdb_bytes_per_key: rdb,
             aof_bytes_per_key: aof,
+            rdb_ttl_bytes: saved_size::RDB_DEADLINE as f64,
+            aof_ttl_bytes: saved_size::aof_ttl_bytes(dataset.key_size),
             del_bytes: dataset.key_size as u64 + DEL_OVERHEAD,
             ttl_share: dataset.ttl_share,
             pages_per_key: machine.cow.pages_per_set + (dataset.value_size.mean() / (4 * KIB) as f64).floor(),
@@ -229,12 +244,12 @@ impl Server {
     /// used_memory: keys, table, buffers.
     pub fn used_memory(&self) -> u64 {
         let replication = self.replication.memory(self.config.version.has(7, 0));
-        self.keyspace.used_bytes()
-            + self.exact.used_bytes()
-            + self.stream_bytes()
-            + self.aof.buffer
-            + self.rewrite_buffer()
-            + replication
+        self.data_bytes() + self.aof.buffer + self.rewrite_buffer() + replication
+    }
+
+    /// used_memory without buffers, which is what eviction compares with maxmemory.
+    pub fn data_bytes(&self) -> u64 {
+        self.keyspace.used_bytes() + self.expires.used_bytes() + self.exact.used_bytes() + self.stream_bytes()
     }
 
     /// used_memory_rss, without a child's copies. Memory once touched is kept.
@@ -279,9 +294,11 @@ impl Server {
         self.gated = self.config.maxmemory > 0
             || self.refuses_writes()
             || self.replication.refuses_writes(&self.config);
-        self.keys_matter = !self.keyspace.is_complete() || rehashing || cow || self.gated;
+        self.keys_matter =
+            !self.keyspace.is_complete() || rehashing || cow || self.gated || self.expires.is_on();
         let by_class = cow && self.keyspace.classes() > 1;
-        self.all_alike = self.keyspace.is_complete() && !rehashing && !self.gated && !by_class;
+        self.all_alike =
+            self.keyspace.is_complete() && !rehashing && !self.gated && !by_class && !self.expires.is_on();
         let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load;
         let cores = self.prices.machine.cores as f64;
         self.stretch = Factor::new(((runnable - cores) / cores).max(0.0));
@@ -432,6 +449,7 @@ impl Server {
         }
         self.replication.check();
         self.exact.check();
+        self.expires.check(self.keyspace.present());
         let busy: Nanos = self.main.busy.iter().sum();
         assert_eq!(self.main.now, busy + self.main.idle, "time of the main thread");
         if self.config.appendfsync == AppendFsync::Always && self.config.appendonly {

@@ -65,6 +65,9 @@ const TIMELINE_TAIL: &[(&str, &str)] = &[
     ("cow_bytes", "bytes copied on write since the last fork"),
     ("rewrite_buffer_bytes", "bytes in the rewrite buffer (before 7.0)"),
     ("keys", "keys"),
+    ("expired_keys", "keys deleted in it because their deadline had passed"),
+    ("volatile_keys", "keys with a deadline"),
+    ("pending_expired_keys", "keys past their deadline and still in memory"),
     ("changes_since_save", "rdb_changes_since_last_save"),
     ("unsynced_writes", "acknowledged writes that a machine's death now would lose"),
     ("child", "none, bgsave or aof-rewrite"),
@@ -255,6 +258,9 @@ fn interval_row(result: &RunResult, start: u64, interval: &TimelineRow) -> Vec<S
         interval.cow_bytes,
         interval.rewrite_buffer_bytes,
         interval.keys,
+        interval.expired_keys,
+        interval.volatile_keys,
+        interval.pending_expired_keys,
         interval.changes_since_save,
         interval.unsynced_writes,
     ];
@@ -296,10 +302,12 @@ mod tests {
              busy_share_fork,busy_share_cow,busy_share_aof_rewrite_buffer,busy_share_aof_rewrite_diff_write,\
              busy_share_aof_rewrite_done_fsync,busy_share_manifest_fsync,busy_share_aof_rename,\
              busy_share_cron,busy_share_rehash,busy_share_table_allocation,busy_share_table_free,\
-             busy_share_eviction_cycle,busy_share_save,busy_share_restart,busy_share_host_noise,\
+             busy_share_eviction_cycle,busy_share_expire_cycle,busy_share_save,busy_share_restart,\
+             busy_share_host_noise,\
              busy_share_freeze,busy_share_core_contention,busy_share_replica_write,busy_share_diskless_copy,\
              busy_share_rdb_send,eventloop_cycles,aof_buffer_bytes,aof_bytes,\
-             dirty_bytes,used_bytes,rss_bytes,cow_bytes,rewrite_buffer_bytes,keys,changes_since_save,\
+             dirty_bytes,used_bytes,rss_bytes,cow_bytes,rewrite_buffer_bytes,keys,expired_keys,volatile_keys,\
+             pending_expired_keys,changes_since_save,\
              unsynced_writes,child,repl_backlog_bytes,replica_buffer_bytes_max,replica_lag_bytes_max"
         );
         assert_eq!(header(events(&result)), "scenario,seed,start_s,span_ns,cause,detail");

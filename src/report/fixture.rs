@@ -45,6 +45,7 @@ pub fn nothing() -> RunResult {
         spent: Vec::new(),
         streams: None,
         replication: None,
+        expiry: None,
         info: Vec::new(),
         patterns: Vec::new(),
     }

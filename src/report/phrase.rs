@@ -91,6 +91,7 @@ pub fn noun(cause: Cause, one: bool) -> &'static str {
         Cause::TableAllocation => ("allocation of a hash table", "allocations of hash tables"),
         Cause::TableFree => ("release of a hash table", "releases of hash tables"),
         Cause::EvictionCycle => ("eviction cycle", "eviction cycles"),
+        Cause::ExpireCycle => ("expire cycle", "expire cycles"),
         Cause::Save => ("SAVE", "SAVEs"),
         Cause::Restart => ("restart", "restarts"),
         Cause::HostNoise => {

@@ -97,6 +97,7 @@ pub fn fields(config: &RedisConfig) -> Vec<(&'static str, DirectiveValue)> {
         ("maxmemory-samples", count(config.maxmemory_samples.into())),
         ("maxmemory-eviction-tenacity", count(config.maxmemory_eviction_tenacity.into())),
         ("lazyfree-lazy-eviction", Bool(config.lazyfree_lazy_eviction)),
+        ("active-expire-effort", count(config.active_expire_effort.into())),
         ("lazyfree-lazy-expire", Bool(config.lazyfree_lazy_expire)),
         ("lazyfree-lazy-server-del", Bool(config.lazyfree_lazy_server_del)),
         ("lazyfree-lazy-user-del", Bool(config.lazyfree_lazy_user_del)),

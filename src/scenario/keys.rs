@@ -56,6 +56,8 @@ pub enum Kind {
     SizeDist,
     /// A length of time, or a table with `dist`.
     SpanDist,
+    /// The same as a time to live: with `jitter` and `align`, and of the dataset (true) with `age` beside it.
+    Ttl(bool),
     /// One of [`POPULARITIES`].
     Popularity,
     /// A list of `[time, rate]`.
@@ -170,7 +172,7 @@ pub const DATASET: TableSpec = TableSpec {
             "ttl-share",
             Kind::Number(0.0, 1.0),
             Some("0"),
-            "Share of the keys that carry a TTL (memory only).",
+            "Share of the keys that carry a TTL at the start; 1 with dataset.ttl.",
         ),
         key(
             "streams",
@@ -184,13 +186,8 @@ pub const DATASET: TableSpec = TableSpec {
             Some("0"),
             "Entries of each stream at the start.",
         ),
+        key("ttl", Kind::Ttl(true), None, "Time to live of those keys; without it they are never due."),
         key("fragmentation", Kind::Number(1.0, 10.0), Some("1.1"), "RSS over used_memory at the start."),
-        key(
-            "ttl",
-            Kind::Refused("keys do not expire in this version; set dataset.ttl-share for the memory of TTLs"),
-            None,
-            "",
-        ),
     ],
 };
 
@@ -236,6 +233,7 @@ pub const WORKLOAD: TableSpec = TableSpec {
         key("keys", Kind::Popularity, Some("uniform"), "Which keys the group addresses."),
         key("key-size", Kind::Bytes(1, STRING_MAX), None, "Length of a key, if not the dataset's."),
         key("value-size", Kind::SizeDist, None, "Length of a value, if not the dataset's."),
+        key("ttl", Kind::Ttl(false), None, "Time to live that every SET of the group gives its key."),
         key(
             "wait",
             Kind::Wait(false),

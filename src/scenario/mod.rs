@@ -22,6 +22,8 @@ pub mod shapes;
 pub mod show;
 pub mod steps;
 pub mod tree;
+pub mod ttl;
+pub mod ttl_shape;
 pub mod values;
 
 use std::path::PathBuf;
@@ -104,8 +106,10 @@ pub struct Dataset {
     pub key_size: u32,
     /// Length of a value \[bytes\].
     pub value_size: Dist,
-    /// Share of the keys that carry a TTL, 0 to 1 (memory of the TTL only).
+    /// Share of the keys that carry a TTL at the start, 0 to 1.
     pub ttl_share: f64,
+    /// Time to live of the keys that carry one at the start; none: they are never due.
+    pub ttl: Option<ttl::Ttl>,
     /// RSS over used_memory at the start, ≥ 1.
     pub fragmentation: f64,
     /// Streams that the stream commands address, beside the keys, ≥ 1.
@@ -137,6 +141,8 @@ pub struct Workload {
     pub wait: Option<replicas::WaitSpec>,
     /// Operations of several steps instead of single commands; `mix` is empty then, and rates are of operations.
     pub pattern: Option<Box<pattern::Pattern>>,
+    /// Time to live that its SETs give instead of one fixed by the command.
+    pub ttl: Option<ttl::Ttl>,
 }
 
 /// How the requests of a group come.

@@ -22,8 +22,7 @@ pub use super::layers::Overrides;
 use super::problem::Problems;
 use super::reader::Reader;
 use super::tree;
-use super::{Scenario, Workload, file};
-use crate::redis::command::{Command, CommandKind};
+use super::{Scenario, file};
 
 /// Resolves the text of a scenario file, with what the command line overrides.
 ///
@@ -50,10 +49,9 @@ pub fn resolve(
     let start = dataset::read_start(&tree, &mut reader);
     pattern::check_events(&tree, &workloads, &events, &mut reader);
     workload::check_clients(&tree, &workloads, &redis, &mut reader);
-    redis::check_policy(&redis.config, &dataset, &mut reader);
-    note_lasting_keys(&workloads, &mut reader);
     streams::check(&tree, &workloads, &dataset, &redis.config, machine.as_ref(), &mut reader);
     pattern::note_limits(&workloads, &redis.config, &mut reader);
+    redis::check_policy(&redis.config, &dataset, &workloads, &mut reader);
     if let Some(machine) = &machine {
         dataset::check_memory(&tree, &dataset, &start, &redis.config, machine, &mut reader);
     }
@@ -74,19 +72,6 @@ pub fn resolve(
             directives_not_modelled: redis.not_modelled,
         })
     })
-}
-
-/// Commands that give a key a time to live are priced and logged, but the key stays.
-fn note_lasting_keys(workloads: &[Workload], reader: &mut Reader) {
-    let gives_ttl = |command: &Command| {
-        let kinds = std::iter::once(&command.kind).chain(&command.script);
-        command.ttl_ms.is_some() || kinds.into_iter().any(|kind| *kind == CommandKind::Expire)
-    };
-    if workloads.iter().flat_map(|workload| &workload.mix).any(|(command, _)| gives_ttl(command)) {
-        reader.notes.push(
-            "keys with a time to live do not expire: EX, PX and EXPIRE are priced and logged only".into(),
-        );
-    }
 }
 
 fn finish(mut reader: Reader, build: impl FnOnce(Reader) -> Option<Scenario>) -> Result<Scenario, Problems> {

@@ -93,6 +93,7 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::SizeDist => with_fixed(Kind::Bytes(0, u64::MAX)),
         Kind::SpanDist => with_fixed(Kind::Span(0, u64::MAX)),
+        Kind::Ttl(of_dataset) => ttl(of_dataset),
         Kind::Popularity => {
             let words: Vec<&str> =
                 POPULARITIES.iter().filter(|v| v.keys.iter().all(is_optional)).map(|v| v.name).collect();
@@ -166,6 +167,19 @@ fn with_fixed(quantity: Kind) -> Value {
     let mut any = vec![of_kind(quantity)];
     any.extend(DISTS.iter().map(|choice| variant(choice, key)));
     json!({ "anyOf": any })
+}
+
+/// A length of time, or a table that says how it is distributed and where deadlines fall.
+fn ttl(of_dataset: bool) -> Value {
+    let mut schema = with_fixed(Kind::Span(0, u64::MAX));
+    for table in schema["anyOf"].as_array_mut().into_iter().flatten().skip(1) {
+        table["properties"]["jitter"] = of_kind(Kind::Span(0, u64::MAX));
+        table["properties"]["align"] = of_kind(Kind::Span(0, u64::MAX));
+        if of_dataset {
+            table["properties"]["age"] = json!({ "enum": ["new", "spread"] });
+        }
+    }
+    schema
 }
 
 fn popularity_key(name: &str) -> Value {

@@ -41,7 +41,8 @@ impl<P: Probe> Simulation<'_, P> {
             && self.groups.len() == 1
             && self.backlog.is_empty()
             && !server.gated
-            && server.keyspace.is_complete()
+            && (server.keyspace.is_complete() || server.expires.is_on())
+            && !server.expire_cycle.wants_fast
             && !server.keyspace.dict.is_rehashing()
             && !self.plans[0].deletes()
             && !server.keeps_rewrite_buffer()
@@ -84,6 +85,8 @@ impl<P: Probe> Simulation<'_, P> {
         if commands > self.read_cap[0] {
             return true;
         }
+        let volatile_keys =
+            if server.expires.is_on() { commands as u64 * plan.keys_per_command() } else { 0 };
         let alike = plan.alike();
         let mut each = alike.map_or(Work::default(), |alike| alike.work(commands, appends));
         if let (true, Some(alike)) = (feeds, alike) {
@@ -108,11 +111,15 @@ impl<P: Probe> Simulation<'_, P> {
             if group.second_readable_at() <= polled_at {
                 break None;
             }
+            if !ALIKE && volatile_keys > 0 && !server.tables_have_room(volatile_keys) {
+                break None;
+            }
             let mut unit = group.take();
             let (work, answered) = if let (true, Some(alike)) = (ALIKE, alike) {
                 (Work { cow: server.touch_alike(alike, commands), ..each }, alike.answered(commands))
             } else {
                 let mut work = Work::default();
+                server.expires.look_at_clock(polled_at);
                 let answered = server.execute_each(plan, unit.first, commands, &mut work);
                 (work, answered)
             };

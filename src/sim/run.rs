@@ -104,6 +104,7 @@ pub struct Simulation<'a, P> {
     pub(super) faults_spent: f64,
     pub(super) row_busy: [Nanos; Cause::COUNT],
     pub(super) row_cycles: u64,
+    pub(super) row_expired: u64,
     pub(super) client_busy: Nanos,
     pub(super) client_load_at: Nanos,
     /// Some group runs operations of several steps.
@@ -209,6 +210,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             faults_spent: 0.0,
             row_busy: [0; Cause::COUNT],
             row_cycles: 0,
+            row_expired: 0,
             client_busy: 0,
             client_load_at: 0,
             patterned: scenario.workloads.iter().any(|group| group.pattern.is_some()),
@@ -240,7 +242,8 @@ impl<'a, P: Probe> Simulation<'a, P> {
             bytes_per_key: self.server.keyspace.bytes_per_key(),
         };
         let replication = replicas::result(&mut self.server);
-        let server = self.server;
+        let mut server = self.server;
+        let expiry = server.expiry_result();
         let (events, events_dropped, stalls, blocks) = server.main.blocks.finish();
         let (scopes, closed_loop_view) = self.recorder.finish();
         let completed = scopes.first().map_or(0, |all| all.sojourn.count());
@@ -276,6 +279,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             spent: scenario.workloads.iter().map(|group| group.name.clone()).zip(self.spent).collect(),
             streams: server.streams.map(|streams| streams.used(server.config.version)),
             replication,
+            expiry,
             info,
             patterns,
         }
@@ -355,8 +359,9 @@ impl<'a, P: Probe> Simulation<'a, P> {
             ("role", Text("master".into())),
             ("keys", Int(server.keys() + server.exact.present())),
         ];
-        let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value));
-        fields.chain(replicas::info(server)).collect()
+        let own = fields.into_iter().chain(server.expiry_info());
+        let own = own.map(|(name, value)| (name.to_string(), value));
+        own.chain(replicas::info(server)).collect()
     }
 }
 

@@ -82,6 +82,7 @@ impl<P: Probe> Simulation<'_, P> {
         server.replication.measure();
         server.exact.measure();
         server.children.clear();
+        server.expires.seen.clear();
         self.measured_from_at = server.main.now;
         self.busy_before = server.main.busy;
         self.row_busy = server.main.busy;
@@ -187,12 +188,14 @@ impl<P: Probe> Simulation<'_, P> {
         let now = self.server.main.now;
         let (server, rows) = (&mut self.server, &mut self.rows);
         let (row_busy, row_cycles) = (&mut self.row_busy, &mut self.row_cycles);
+        let row_expired = &mut self.row_expired;
         self.recorder.tick(now, |end, quantiles| {
             server.aof.settle(now, &server.disk, &mut server.loss);
             let busy = server.main.busy.iter().zip(row_busy.iter()).map(|(now, then)| now - then).collect();
             *row_busy = server.main.busy;
             let cycles = server.counters.eventloop_cycles;
             let [repl_backlog_bytes, replica_buffer_bytes_max, replica_lag_bytes_max] = replicas::row(server);
+            let expired = server.counters.expired_keys;
             rows.push(TimelineRow {
                 at: end,
                 completed: quantiles.map_or(0, |(completed, _)| completed),
@@ -207,6 +210,9 @@ impl<P: Probe> Simulation<'_, P> {
                 cow_bytes: server.cow.copied_bytes(),
                 rewrite_buffer_bytes: server.rewrite_buffer(),
                 keys: server.keys(),
+                expired_keys: expired - std::mem::replace(row_expired, expired),
+                volatile_keys: server.expires.keys(),
+                pending_expired_keys: server.expires.pending(),
                 changes_since_save: server.rdb.dirty,
                 unsynced_writes: server.loss.machine_loss(),
                 child: server.child.as_ref().map_or("none", |child| child.kind.name()),

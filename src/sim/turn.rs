@@ -5,6 +5,7 @@ use super::run::Simulation;
 use crate::cause::Cause;
 use crate::client::group::Unit;
 use crate::redis::aof::Flushed;
+use crate::redis::expire_cycle::CycleKind;
 use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
@@ -78,6 +79,10 @@ impl<P: Probe> Simulation<'_, P> {
         }
         if self.server.main.now >= self.noise.next_at() {
             self.host_gaps(0);
+        }
+        // beforeSleep, ahead of the flush.
+        if self.server.wants_fast_expire_cycle() {
+            self.server.active_expire_cycle(CycleKind::Fast);
         }
         if self.server.config.appendonly && flushed == Flushed::Fine && !self.server.flush_quietly() {
             flushed = self.server.flush(false);
@@ -170,6 +175,8 @@ impl<P: Probe> Simulation<'_, P> {
         self.services.clear();
         let several = self.groups.len() > 1;
         let mut reads = 0;
+        let polled_at = self.server.main.now;
+        self.server.expires.look_at_clock(polled_at);
         for unit in &mut self.units {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;

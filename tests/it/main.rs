@@ -7,6 +7,8 @@ mod closed_loop;
 mod cmd;
 mod conservation;
 mod determinism;
+mod expiry;
+mod expiry_reference;
 mod faults;
 mod files;
 mod fuzz;

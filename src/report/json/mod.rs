@@ -1,10 +1,12 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
+mod expiry;
 mod output;
 pub mod patterns;
 pub mod replicas;
 mod streams;
 
+pub use expiry::*;
 pub use output::*;
 pub use streams::StreamOutput;
 
@@ -69,6 +71,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             rewrite_buffer_bytes_max: result.memory.rewrite_buffer_bytes_max,
             bytes_per_key: result.memory.bytes_per_key,
         },
+        expiry: result.expiry.as_ref().map(ExpiryOutput::from),
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
         streams: result.streams.as_ref().map(StreamOutput::from),
         replicas: replicas::replicas(result.replication.as_ref()),

@@ -62,6 +62,9 @@ pub struct RunOutput {
     pub info: BTreeMap<String, InfoOutput>,
     /// Memory of the server.
     pub memory: MemoryOutput,
+    /// Keys with a time to live, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<super::ExpiryOutput>,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
     /// Streams, when commands address any.

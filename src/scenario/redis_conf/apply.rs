@@ -35,6 +35,7 @@ const fn setting(name: &'static str, since: (u8, u8), changeable: bool) -> Model
 }
 
 const MODELLED: &[Modelled] = &[
+    setting("active-expire-effort", (6, 0), true),
     setting("activerehashing", (2, 8), true),
     setting("aof-rewrite-incremental-fsync", (2, 8), true),
     setting("aof-timestamp-enabled", (7, 0), true),
@@ -138,6 +139,7 @@ fn set(config: &mut RedisConfig, name: &str, value: &str) -> Result<(), String> 
         integer(value, low, high).map(|n| *place = n.clamp(0, u32::MAX.into()) as u32)
     };
     match name {
+        "active-expire-effort" => small(&mut config.active_expire_effort, 1, 10),
         "activerehashing" => switch(&mut config.activerehashing),
         "aof-rewrite-incremental-fsync" => switch(&mut config.aof_rewrite_incremental_fsync),
         "aof-timestamp-enabled" => switch(&mut config.aof_timestamp_enabled),

@@ -19,7 +19,6 @@ const PINNING: &str = "threads and children are not pinned to cores";
 const IO_TUNING: &str = "io threads are not modelled";
 
 const NOT_MODELLED: &[NotModelled] = &[
-    entry("active-expire-effort", &["1"], "the expire cycle is not modelled"),
     entry("activedefrag", &["no"], "active defragmentation is not modelled"),
     entry("aof-rewrite-cpulist", &[""], PINNING),
     entry("bgsave-cpulist", &[""], PINNING),

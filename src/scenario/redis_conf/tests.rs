@@ -51,6 +51,7 @@ fn every_modelled_setting_is_taken_over() {
         "repl-backlog-size" => "2mb",
         name if name.starts_with("repl-") && defaults_to_number(name) => "42",
         name if name.starts_with("min-replicas") => "3",
+        "active-expire-effort" => "7",
         "io-threads" | "hz" | "maxclients" | "maxmemory-samples" | "maxmemory-eviction-tenacity" => "42",
         "auto-aof-rewrite-percentage"
         | "latency-monitor-threshold"

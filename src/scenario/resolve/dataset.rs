@@ -4,6 +4,8 @@ use super::super::keys::{DATASET, START};
 use super::super::reader::{Got, Reader, Section};
 use super::super::shapes::{Quantity, dist};
 use super::super::tree::{Place, Table};
+use super::super::ttl::Ttl;
+use super::super::ttl_shape::{TtlOf, ttl};
 use super::super::{Dataset, StartState, memory};
 use super::streams::STREAMS;
 use crate::cost_model::CostModel;
@@ -21,7 +23,8 @@ pub fn read(tree: &Table, version: Version, reader: &mut Reader) -> Dataset {
         .value
         .unwrap_or(Dist::Fixed(100.0));
     let prefilled = reader.boolean(&section, "prefilled").value.unwrap_or(true);
-    let ttl_share = reader.real(&section, "ttl-share").value.unwrap_or(0.0);
+    let ttl = reader.read(&section, "ttl", |node| ttl(node, TtlOf::Dataset));
+    let ttl_share = read_ttl_share(&section, &ttl, prefilled, reader);
     let fragmentation = reader.real(&section, "fragmentation").value.unwrap_or(1.0);
     let mut count = |key| reader.whole(&section, key).value;
     let (streams, stream_entries) =
@@ -52,7 +55,27 @@ pub fn read(tree: &Table, version: Version, reader: &mut Reader) -> Dataset {
         fragmentation,
         streams,
         stream_entries,
+        ttl: ttl.value,
     }
+}
+
+/// With a time to live all keys have one unless another share is given.
+fn read_ttl_share(section: &Section<'_>, ttl: &Got<Ttl>, prefilled: bool, reader: &mut Reader) -> f64 {
+    if ttl.given && !prefilled {
+        let read = "dataset.ttl is of keys that exist at the start, and prefilled is false";
+        reader.problem(&ttl.place, read, "take dataset.ttl out, or give workload.ttl to a group that writes");
+    }
+    let given = section.has("ttl-share");
+    if ttl.given && !given {
+        reader.record(section, "ttl-share", "1".to_owned(), ttl.place.origin.clone());
+        return 1.0;
+    }
+    let share = reader.real(section, "ttl-share");
+    if ttl.given && share.value == Some(0.0) {
+        let read = "dataset: ttl is given, but ttl-share gives it to no key";
+        reader.problem(&share.place, read, "raise ttl-share, or take one of them out");
+    }
+    share.value.unwrap_or(0.0)
 }
 
 fn read_memory(section: &Section<'_>, reader: &mut Reader) -> Got<u64> {

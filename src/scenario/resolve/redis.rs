@@ -7,7 +7,7 @@ use super::super::keys::REDIS;
 use super::super::reader::{Fault, Reader, Section};
 use super::super::redis_conf::Applied;
 use super::super::tree::{Entry, Place, Table};
-use super::super::{Dataset, Origin, Setting, directives};
+use super::super::{Dataset, Origin, Setting, Workload, directives};
 use crate::redis::config::RedisConfig;
 use crate::redis::version::Version;
 
@@ -150,10 +150,12 @@ fn check_io_threads(section: &Section<'_>, config: &RedisConfig, reader: &mut Re
 }
 
 /// Notes a policy that finds nothing to evict.
-pub fn check_policy(config: &RedisConfig, dataset: &Dataset, reader: &mut Reader) {
-    if config.maxmemory > 0 && config.maxmemory_policy.is_volatile() && dataset.ttl_share == 0.0 {
+pub fn check_policy(config: &RedisConfig, dataset: &Dataset, groups: &[Workload], reader: &mut Reader) {
+    let given = groups.iter().flat_map(|group| &group.mix).any(|(command, _)| command.ttl_ms.is_some());
+    let none = dataset.ttl_share == 0.0 && !given;
+    if config.maxmemory > 0 && config.maxmemory_policy.is_volatile() && none {
         reader.notes.push(
-            "maxmemory-policy evicts only keys with a TTL and dataset.ttl-share is 0: writes get OOM at the limit"
+            "maxmemory-policy evicts only keys with a TTL, and no key has one: writes get OOM at the limit"
                 .to_owned(),
         );
     }

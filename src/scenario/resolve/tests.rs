@@ -3,6 +3,7 @@ use std::path::Path;
 use super::super::builtin;
 use super::super::keys::{Kind, TABLES};
 use super::super::show::resolved_toml;
+use super::super::ttl::{Ttl, ways};
 use super::super::{Action, Arrivals, KeyPopularity, Origin, Scenario, Source};
 use super::{Overrides, resolve};
 use crate::dist::Dist;
@@ -46,14 +47,19 @@ fn assert_same(a: &Scenario, b: &Scenario) {
 }
 
 #[test]
-fn keys_that_would_expire_are_noted() {
-    let noted = |operation: &str| {
-        let workload = format!("[[workload]]\nrate = \"100/s\"\noperation = \"{operation}\"\n");
-        let scenario = read(&format!("[dataset]\nkeys = \"1k\"\n{workload}"));
-        scenario.notes.iter().any(|note| note.contains("do not expire"))
-    };
-    assert!(noted("SET EX 60") && noted("EXPIRE 60") && noted("EVALSHA INCR EXPIRE"));
-    assert!(!noted("SET") && !noted("EVALSHA INCR"));
+fn times_to_live_are_the_datasets_and_the_groups() {
+    let ttl = "{ dist = \"fixed\", value = \"1h\", jitter = \"300s\" }";
+    let workload = format!("[[workload]]\nrate = \"100/s\"\nttl = {ttl}\n");
+    let scenario = read(&format!("[dataset]\nkeys = \"1k\"\nttl = \"60s\"\n{workload}"));
+    assert_eq!(
+        (scenario.dataset.ttl.clone(), scenario.dataset.ttl_share),
+        (Some(Ttl::fixed_ms(60_000)), 1.0)
+    );
+    let group = &scenario.workloads[0];
+    assert_eq!(group.ttl.as_ref().map(|ttl| ttl.jitter), Some(300 * SECOND));
+    assert_eq!(group.mix[0].0.ttl_ms, Some(3_750_000));
+    assert_eq!(ways(&scenario).len(), 2);
+    assert_same(&scenario, &read(&resolved_toml(&scenario)));
 }
 
 #[test]
@@ -358,6 +364,7 @@ key-size = "30B"
 value-size = { dist = "lognormal", mean = "100B", scv = 1.5 }
 prefilled = true
 ttl-share = 0.1
+ttl = { dist = "exponential", mean = "1h", jitter = "5m", align = "60s", age = "spread" }
 fragmentation = 1.3
 [[workload]]
 name = "writers"
@@ -368,6 +375,7 @@ burst-size = 10
 connections = 20
 pipeline = 4
 mix = { SET = 1.0 }
+ttl = "90s"
 value-size = "1KiB"
 [[workload]]
 loop = "closed"

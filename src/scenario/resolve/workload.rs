@@ -8,13 +8,15 @@ use super::super::reader::{Fault, Reader, Section};
 use super::super::schedule::{schedule, schedule_csv};
 use super::super::shapes::{Quantity, command, dist, mix, popularity};
 use super::super::tree::{Node, Place, Table, quote};
+use super::super::ttl::Ttl;
+use super::super::ttl_shape::{TtlOf, ttl};
 use super::super::values::text;
 use super::super::{Arrivals, Dataset, KeyPopularity, Origin, Source, Workload};
 use super::pattern;
 use super::redis::Redis;
 use super::servers;
 use crate::dist::Dist;
-use crate::redis::command::Command;
+use crate::redis::command::{Command, CommandKind};
 use crate::redis::version::Version;
 use crate::units::Nanos;
 
@@ -67,6 +69,7 @@ fn read_group(
         keys = given.value.unwrap_or(KeyPopularity::Uniform);
         servers::split(&section, keys, &mut source, &mut mix, reader);
     }
+    let ttl = read_ttl(&section, &mut mix, reader);
     let key_size = reader.whole(&section, "key-size").value.map_or(dataset.key_size, |size| size as u32);
     let value_size = reader.read(&section, "value-size", |node| dist(node, Quantity::Size));
     let wait = super::replica::read_wait(&section, reader);
@@ -81,6 +84,7 @@ fn read_group(
         value_size: value_size.value.unwrap_or_else(|| dataset.value_size.clone()),
         wait,
         pattern: pattern.map(Box::new),
+        ttl,
     }
 }
 
@@ -189,6 +193,25 @@ fn read_mix(section: &Section<'_>, reader: &mut Reader) -> Vec<(Command, f64)> {
     }
     let one = reader.read(section, "operation", |node| command(&text(node)?));
     one.value.map(|command| vec![(command, 1.0)]).unwrap_or_default()
+}
+
+/// The time to live of the group's SETs, which then are SETs with PX: its mean stands for it in their bytes.
+fn read_ttl(section: &Section<'_>, mix: &mut [(Command, f64)], reader: &mut Reader) -> Option<Ttl> {
+    let got = reader.read(section, "ttl", |node| ttl(node, TtlOf::Group));
+    let of_group = got.value?;
+    let mut gives = false;
+    for (command, _) in mix.iter_mut().filter(|(command, _)| command.kind == CommandKind::Set) {
+        if command.ttl_ms.is_some() || command.keepttl {
+            let read = format!("workload.ttl: {command} says itself what becomes of the time to live");
+            reader.problem(&got.place, read, "take ttl out, or the option of SET");
+        }
+        (command.ttl_ms, gives) = (Some(of_group.mean_ms()), true);
+    }
+    if !gives && !mix.is_empty() {
+        let remedy = "add SET to the mix; EXPIRE and EVALSHA have their seconds with them: \"EXPIRE 60\"";
+        reader.problem(&got.place, "workload.ttl: the group has no SET to give it", remedy);
+    }
+    Some(of_group)
 }
 
 fn fitting_keys(node: &Node, keys: u64) -> Result<KeyPopularity, Fault> {

@@ -120,6 +120,7 @@ fn workload(draw: &mut Draw, group: u64, duration: Nanos) -> Workload {
         value_size: draw.dist(size),
         wait: None,
         pattern: None,
+        ttl: None,
     }
 }
 

@@ -1,0 +1,21 @@
+//! What the server adds to the AOF by itself, apart from any command: `propagateDeletion`.
+
+use super::server::Server;
+use crate::cause::Cause;
+use crate::units::{KIB, Nanos};
+
+impl Server {
+    /// `commands` commands of `bytes` that the server adds to the AOF by itself: the DELs of expired keys. They are no
+    /// writes of a client, so a crash that loses them loses nothing that was acknowledged.
+    pub fn propagate(&mut self, bytes: u64, commands: u64) {
+        if !self.config.appendonly || bytes == 0 {
+            return;
+        }
+        self.aof.append(bytes, self.changes);
+        self.counters.aof_bytes += bytes;
+        if self.keeps_rewrite_buffer() {
+            let copy = self.prices.cpu.aof_append_per_kib / KIB as f64 * bytes as f64;
+            self.main.charge(Cause::AofRewriteBuffer, commands * self.prices.cpu.aof_append + copy as Nanos);
+        }
+    }
+}
