@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod histogram;
+pub mod hot_key;
 pub mod recorder;
 pub mod result;
 pub mod spent;

@@ -5,6 +5,7 @@
 //! once a turn. No request ever enters a calendar.
 
 mod alone;
+mod hot_key;
 mod predict;
 mod run;
 mod special;

@@ -12,6 +12,7 @@ mod files;
 mod fuzz;
 mod fuzz_input;
 mod group_commit;
+mod hot_keys;
 mod memory_and_tables;
 mod oracle;
 mod postponed_fsync;

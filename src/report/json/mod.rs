@@ -1,8 +1,10 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
+mod hot_key;
 mod output;
 mod streams;
 
+pub use hot_key::HotKeyOutput;
 pub use output::*;
 pub use streams::StreamOutput;
 
@@ -67,6 +69,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
             bytes_per_key: result.memory.bytes_per_key,
         },
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
+        hot_key: result.hot_key.as_ref().map(HotKeyOutput::from),
         streams: result.streams.as_ref().map(StreamOutput::from),
     }
 }

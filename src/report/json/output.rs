@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::hot_key::HotKeyOutput;
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
 use crate::report::quantiles::Quantiles;
@@ -62,6 +63,9 @@ pub struct RunOutput {
     pub memory: MemoryOutput,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
+    /// What limits writes to a hot key, when a group's keys are hot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_key: Option<HotKeyOutput>,
     /// Streams, when commands address any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamOutput>,

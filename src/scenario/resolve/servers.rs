@@ -45,7 +45,11 @@ pub fn split(
     for (command, _) in mix {
         if command.elements % servers != 0 {
             let read = format!("{command}: {} keys do not divide among {servers} servers", command.elements);
-            reader.problem(&section.place_of("operation"), read, "ask for as many keys as there are sub-keys");
+            reader.problem(
+                &section.place_of("operation"),
+                read,
+                "ask for as many keys as there are sub-keys",
+            );
             return;
         }
         command.elements /= servers;
