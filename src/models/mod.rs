@@ -128,11 +128,6 @@ pub fn contradictions(model: &CostModel) -> Vec<String> {
     if model.fork.per_gib_huge > model.fork.per_gib {
         found.push("fork.per-gib-huge is above fork.per-gib".to_string());
     }
-    let cpu = &model.cpu;
-    let cheapest = [cpu.get, cpu.set, cpu.incr].into_iter().min().unwrap_or(0);
-    if cpu.hot_key_saving > cheapest {
-        found.push("cpu.hot-key-saving is above cpu.get, cpu.set or cpu.incr".to_string());
-    }
     found
 }
 

@@ -4,6 +4,7 @@ use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
 use crate::observe::patterns::PatternResult;
 use crate::observe::replicas::ReplicationResult;
+use crate::observe::hot_key::HotKeyUse;
 use crate::observe::spent::GroupSpent;
 use crate::observe::streams::StreamUse;
 use crate::redis::version::Version;
@@ -58,6 +59,8 @@ pub struct RunResult {
     pub memory: MemoryUse,
     /// What the commands of each group took, in the order of the groups: (name, sums).
     pub spent: Vec<(String, GroupSpent)>,
+    /// What limits writes to a hot key, if a group's keys are hot.
+    pub hot_key: Option<HotKeyUse>,
     /// Streams, if a command addresses any.
     pub streams: Option<StreamUse>,
     /// Replicas, if there are any.

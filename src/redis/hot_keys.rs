@@ -130,10 +130,10 @@ mod tests {
         // A key of 20 bytes with 100 bytes of value takes 188: 32 MiB hold 178,481.
         assert_eq!(hits(&["keys = \"uniform\""], "178k", 32 * MIB), [1.0]);
         assert_eq!(hits(&["keys = \"uniform\""], "179k", 32 * MIB), [0.0]);
-        assert_eq!(hits(&["keys = \"single\""], "1G", 32 * MIB), [1.0]);
-        assert_eq!(hits(&["keys = \"single\""], "1G", 187), [0.0]);
-        assert_eq!(hits(&["keys = { dist = \"single\", sub-keys = 16 }"], "1G", 16 * 188), [1.0]);
-        let hot = hits(&["keys = { dist = \"hot\", share = 0.75, keys = 1000 }"], "1G", 32 * MIB);
+        assert_eq!(hits(&["keys = \"single\""], "100M", 32 * MIB), [1.0]);
+        assert_eq!(hits(&["keys = \"single\""], "100M", 187), [0.0]);
+        assert_eq!(hits(&["keys = { dist = \"single\", sub-keys = 16 }"], "100M", 16 * 188), [1.0]);
+        let hot = hits(&["keys = { dist = \"hot\", share = 0.75, keys = 1000 }"], "100M", 32 * MIB);
         assert!((hot[0] - 0.75).abs() < 1e-9, "{hot:?}");
         assert_eq!(hits(&["keys = \"uniform\""], "10", 0), [0.0]);
     }

@@ -88,7 +88,7 @@ impl Server {
         if style == RewriteStyle::MultiPart {
             // The old INCR ends here, whole; its close is the worker's.
             self.flush(true);
-            self.with_flush_context(|aof, cx| aof.open_new_file(cx));
+            self.with_flush_context(|aof, _, cx| aof.open_new_file(cx));
             self.sync_manifest(MANIFEST_SYNCS_AT_START, "start of rewrite");
         }
         let child = Child::new(ChildKind::AofRewrite, trigger, self.main.now);
@@ -278,7 +278,7 @@ impl Server {
 
     /// Before 7.0: the rest of the rewrite buffer goes to the new file in the main thread.
     fn write_residual(&mut self, bytes: u64) {
-        self.with_flush_context(|aof, cx| {
+        self.with_flush_context(|aof, _, cx| {
             aof.abandon_old_file(cx);
             let (cost, throttled) = cx.disk.write_aof(cx.main.now, bytes);
             cx.main.block(Cause::AofRewriteDiffWrite, cost, || format!("{bytes} bytes"));
@@ -291,7 +291,7 @@ impl Server {
                 self.main.block(Cause::AofRewriteDoneFsync, span, String::new);
                 self.loss.synced_now(self.main.now, self.changes);
             }
-            AppendFsync::Everysec => self.with_flush_context(|aof, cx| aof.start_fsync(cx)),
+            AppendFsync::Everysec => self.with_flush_context(|aof, _, cx| aof.start_fsync(cx)),
             AppendFsync::No => {}
         }
         self.main.block(Cause::AofRename, self.prices.disk.write, String::new);

@@ -374,26 +374,14 @@ impl Server {
         if self.aof.clock_each_turn {
             self.aof.refresh_clock(self.main.now);
         }
-        let mut cx = FlushContext {
-            main: &mut self.main,
-            disk: &mut self.disk,
-            loss: &mut self.loss,
-            counters: &mut self.counters,
-        };
-        self.aof.flush_quietly(&mut cx)
+        self.with_flush_context(|aof, _, cx| aof.flush_quietly(cx))
     }
 
     /// `flushAppendOnlyFile`.
     pub fn flush(&mut self, force: bool) -> Flushed {
         let child_alive = self.child.is_some();
-        let mut cx = FlushContext {
-            main: &mut self.main,
-            disk: &mut self.disk,
-            loss: &mut self.loss,
-            counters: &mut self.counters,
-        };
         let was_fine = !self.aof.refuses_writes();
-        let flushed = self.aof.flush(force, child_alive, &self.config, &mut cx);
+        let flushed = self.with_flush_context(|aof, config, cx| aof.flush(force, child_alive, config, cx));
         if was_fine == self.aof.refuses_writes() {
             self.refresh_flags();
         }
@@ -401,14 +389,18 @@ impl Server {
     }
 
     /// Runs `work` with what a flush works with.
-    pub(super) fn with_flush_context<T>(&mut self, work: impl FnOnce(&mut Aof, &mut FlushContext) -> T) -> T {
+    #[inline(always)]
+    pub(super) fn with_flush_context<T>(
+        &mut self,
+        work: impl FnOnce(&mut Aof, &RedisConfig, &mut FlushContext) -> T,
+    ) -> T {
         let mut cx = FlushContext {
             main: &mut self.main,
             disk: &mut self.disk,
             loss: &mut self.loss,
             counters: &mut self.counters,
         };
-        work(&mut self.aof, &mut cx)
+        work(&mut self.aof, &self.config, &mut cx)
     }
 
     /// The next instant at which something happens by itself, apart from serverCron.

@@ -71,7 +71,10 @@ pub(super) fn read_options(command: &mut Command, options: &[&str]) -> Result<()
         Xadd => "XADD takes [MAXLEN [=|~] length] and a number of fields, as in \"XADD MAXLEN ~ 1000 2\"",
         _ => "XTRIM takes MAXLEN [=|~] length, as in \"XTRIM MAXLEN ~ 1000\"",
     };
-    let problem = || format!("{name} {}: {}", options.join(" "), expected());
+    let problem = || match options {
+        [] => format!("{name} alone: {}", expected()),
+        options => format!("{name} {}: {}", options.join(" "), expected()),
+    };
     let (trim, rest) = match options {
         ["MAXLEN", "~", length, rest @ ..] => (Some((TrimSign::Tilde, *length)), rest),
         ["MAXLEN", "=", length, rest @ ..] => (Some((TrimSign::Equals, *length)), rest),

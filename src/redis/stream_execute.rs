@@ -1,8 +1,8 @@
 //! Executing stream commands: what one costs, adds and answers depends on what its stream holds.
 //!
 //! Copy-on-write: XADD writes to the tail node and the stream's header, and to nothing else; a node begun after the
-//! fork is not shared. Exact trimming and XDEL write to the head node, XREADGROUP and XACK to the pending entries,
-//! which lie about as strings do.
+//! fork is not shared. Exact trimming and XDEL write to the head node, XREADGROUP and XACK to the header and among the
+//! pending entries.
 
 use super::command::{Command, CommandKind};
 use super::plan::{Entry, GroupPlan};
@@ -15,8 +15,8 @@ use super::work::Work;
 use crate::rng::Uniform;
 use crate::units::Nanos;
 
-/// Classes of pages a class of streams has: tails, headers, full nodes.
-const PAGE_KINDS: usize = 3;
+/// Classes of pages a class of streams has: tails, headers, full nodes, pending entries.
+const PAGE_KINDS: usize = 4;
 /// Bytes of an integer reply beyond its digits.
 const INTEGER: u64 = 3;
 
@@ -83,10 +83,10 @@ impl Server {
                     dirty: 1,
                 }
             }
-            (CommandKind::Xreadgroup, _) => self.read_group(plan, entry, op, class, draws.unit(), work),
+            (CommandKind::Xreadgroup, _) => self.read_group(entry, op, class, draws.unit(), work),
             (CommandKind::Xack, _) => {
                 let acknowledged = streams.acknowledge(class, op.count, draws.unit());
-                self.share_updated_pages(plan, class, acknowledged, work);
+                self.share_updated_pages(class, acknowledged, work);
                 self.removal(entry, acknowledged, Moved::default())
             }
             (CommandKind::Xtrim, Some(trim)) => {
@@ -118,7 +118,6 @@ impl Server {
     /// XREADGROUP: an XCLAIM is propagated for each entry delivered.
     fn read_group(
         &mut self,
-        plan: &GroupPlan,
         entry: &Entry,
         op: &StreamOp,
         class: usize,
@@ -131,7 +130,7 @@ impl Server {
         if delivered == 0 {
             return Outcome { cpu: self.prices.cpu.xread, reply: NIL_ARRAY, ..Outcome::default() };
         }
-        self.share_updated_pages(plan, class, delivered, work);
+        self.share_updated_pages(class, delivered, work);
         let values = delivered * shape.fields * shape.value;
         let wrapped = delivered > 1 && wraps(self.config.version);
         let cpu = &self.prices.cpu;
@@ -194,11 +193,11 @@ impl Server {
     }
 
     /// Pages of `entries` pending entries that come or go, and of the header.
-    fn share_updated_pages(&mut self, plan: &GroupPlan, class: usize, entries: u64, work: &mut Work) {
+    fn share_updated_pages(&mut self, class: usize, entries: u64, work: &mut Work) {
         if self.cow.is_active() && entries > 0 {
             let pages = self.stream_pages(class) + 1;
             work.cow += self.cow.touch(pages, 1.0);
-            work.cow += self.cow.touch(0, entries as f64 * plan.pages_per_update);
+            work.cow += self.cow.touch(pages + 2, entries as f64);
         }
     }
 

@@ -260,12 +260,13 @@ impl Streams {
             + self.pending() * claim
     }
 
-    /// Pages of each class for copy-on-write: tails, one a stream; headers of streams; full nodes.
+    /// Pages of each class for copy-on-write: tails, one a stream; headers of streams; full nodes; pending entries.
     pub(super) fn pages(&self) -> impl Iterator<Item = f64> + '_ {
         let header = (size_class(STREAM.0) + RAX) as f64 / 4096.0;
         let node = (self.shape.full_bytes() as f64 / 4096.0).max(1.0 / 64.0);
         self.classes.iter().flat_map(move |class| {
-            [class.tails as f64, class.streams as f64 * header, class.sealed() as f64 * node]
+            let pending = (class.pending * PENDING) as f64 / 4096.0;
+            [class.tails as f64, class.streams as f64 * header, class.sealed() as f64 * node, pending]
         })
     }
 

@@ -43,6 +43,7 @@ pub fn nothing() -> RunResult {
         children: Vec::new(),
         memory: MemoryUse::default(),
         spent: Vec::new(),
+        hot_key: None,
         streams: None,
         replication: None,
         expiry: None,

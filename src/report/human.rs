@@ -44,6 +44,8 @@ pub fn render(result: &RunResult, about: &About) -> String {
     over_time(&mut out, result);
     stalls(&mut out, result);
     busy(&mut out, result);
+    per_command(&mut out, result);
+    hot_key(&mut out, result);
     loss(&mut out, result);
     super::replicas::lines(result).iter().for_each(|line| out.line(line));
     patterns(&mut out, result);
@@ -249,6 +251,38 @@ fn busy(out: &mut Output, result: &RunResult) {
         let bar = format!("{:<BAR$}", bar(of_busy(cause) / of_busy(causes[0]), BAR));
         let share = 100.0 * of_busy(cause) * busy_share(result);
         out.line(&format!("  {:<24}{} {share:6.2} %", cause.name(), paint(BARS, &bar)));
+    }
+}
+
+/// What a command of each group takes of the server, where groups do different things.
+fn per_command(out: &mut Output, result: &RunResult) {
+    let operation = |name: &str| result.scopes.iter().find(|s| s.name == name).map(|s| s.operation.as_str());
+    let mut operations: Vec<_> = result.spent.iter().map(|(name, _)| operation(name)).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    if operations.len() < 2 {
+        return;
+    }
+    out.heading(
+        "Per command",
+        &["AOF bytes", "COW faults", "CPU time"].map(|name| format!("{name:>13}")).concat(),
+    );
+    for (name, spent) in result.spent.iter().take(ROWS_MAX) {
+        let cells = [
+            spent.aof_bytes_per_command().map(|bytes| format!("{bytes:.1}")),
+            spent.cow_faults_per_command().map(|faults| format!("{faults:.4}")),
+            spent.cpu_per_command().map(|cpu| format_span(cpu.round() as Nanos)),
+        ];
+        let cells = cells.map(|cell| format!("{:>13}", cell.unwrap_or_else(|| "-".into()))).concat();
+        out.row(name, &cells);
+    }
+}
+
+fn hot_key(out: &mut Output, result: &RunResult) {
+    let Some(used) = &result.hot_key else { return };
+    out.heading("Hot key", &format!("{} of group {}", used.operation, used.group));
+    for (name, text) in super::hot_key::lines(used) {
+        out.row(name, &text);
     }
 }
 

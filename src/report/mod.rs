@@ -4,6 +4,7 @@ pub mod csv;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hdr;
+mod hot_key;
 pub mod human;
 pub mod info;
 pub mod json;

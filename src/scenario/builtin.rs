@@ -13,6 +13,8 @@ const ALL: &[(&str, &str)] = &[
     ("persistence-both", include_str!("../../experiments/scenarios/persistence-both.toml")),
     ("slow-disk", include_str!("../../experiments/scenarios/slow-disk.toml")),
     ("pipelined", include_str!("../../experiments/scenarios/pipelined.toml")),
+    ("hot-key", include_str!("../../experiments/scenarios/hot-key.toml")),
+    ("hot-key-sharded", include_str!("../../experiments/scenarios/hot-key-sharded.toml")),
     ("streams-vs-counters", include_str!("../../experiments/scenarios/streams-vs-counters.toml")),
     ("closed-loop-50", include_str!("../../experiments/scenarios/closed-loop-50.toml")),
     ("replica-lag", include_str!("../../experiments/scenarios/replica-lag.toml")),

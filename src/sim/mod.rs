@@ -6,6 +6,7 @@
 
 mod alone;
 mod patterns;
+mod hot_key;
 mod predict;
 mod replicas;
 mod run;

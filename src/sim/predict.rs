@@ -1,12 +1,18 @@
 //! What the closed forms say of a scenario before it runs: offered load and capacity.
 
+use crate::cost_model::CostModel;
+use crate::observe::hot_key::SaturatedCost;
 use crate::redis::child::{ChildKind, fork_span};
+use crate::redis::config::{AppendFsync, RedisConfig};
 use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::Streams;
 use crate::scenario::{Scenario, Source, Workload};
 use crate::stats::queueing;
 use crate::units::{Nanos, SECOND, format_bytes, format_count, format_span};
+
+/// What a read(2) of a full buffer takes before it is grown \[bytes\].
+const READ_BYTES: f64 = 16384.0;
 
 /// Offered load of a scenario's open loops.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +35,7 @@ pub fn offered_load(scenario: &Scenario, plans: &[GroupPlan]) -> Option<OfferedL
     for (workload, plan) in scenario.workloads.iter().zip(plans) {
         let Source::Open { schedule, .. } = &workload.source else { continue };
         let rate = schedule.iter().map(|piece| piece.1).fold(0.0, f64::max);
-        let per_read = (16384.0 / plan.mean_request_bytes()).max(1.0);
+        let per_read = (READ_BYTES / plan.mean_request_bytes()).max(1.0);
         let sockets = (cpu.read + cpu.write) as f64 / per_read;
         let append = if scenario.redis.appendonly { plan.mean_append() } else { 0.0 };
         load += rate * (plan.mean_cpu() + append + sockets) / SECOND as f64;
@@ -91,6 +97,34 @@ pub fn predict(scenario: &Scenario) -> Vec<(String, String)> {
         }
     }
     rows
+}
+
+/// What a command of `plan` costs a main thread that is never idle, by kind.
+///
+/// Every connection then has its `pipeline` commands ready at each pass: a pass is one turn, a read(2), as many as its
+/// buffer needs, and a write(2) a connection, the commands, and one write(2) of the AOF, with its fdatasync under
+/// `always`.
+pub fn saturated_cost(
+    machine: &CostModel,
+    config: &RedisConfig,
+    plan: &GroupPlan,
+    connections: u32,
+    pipeline: u32,
+) -> SaturatedCost {
+    let (cpu, disk) = (&machine.cpu, &machine.disk);
+    let (clients, commands) = (f64::from(connections), f64::from(connections) * f64::from(pipeline));
+    let reads = (f64::from(pipeline) * plan.mean_request_bytes() / READ_BYTES).ceil().max(1.0);
+    let calls = cpu.turn as f64 + clients * reads * (cpu.read + cpu.write) as f64;
+    let mut aof = 0.0;
+    if config.appendonly && plan.mean_aof_bytes() > 0.0 {
+        let bytes = commands * plan.mean_aof_bytes();
+        aof = disk.write as f64 + bytes / disk.page_cache_bandwidth * SECOND as f64;
+        if config.appendfsync == AppendFsync::Always {
+            aof += disk.fdatasync.mean() + (bytes - 4096.0).max(0.0) / 1024.0 * disk.fdatasync_per_kib;
+        }
+        aof = aof / commands + plan.mean_append();
+    }
+    SaturatedCost { system_calls: calls / commands, command: plan.mean_cpu(), aof }
 }
 
 /// Mean command rate of an open loop over the run; 0 for a closed one.

@@ -234,6 +234,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
         busy.iter_mut().zip(&self.busy_before).for_each(|(now, before)| *now -= before);
         self.server.counters.cow_faults = self.server.cow.faults();
         let info = self.info(scenario);
+        let hot_key = self.hot_key(scenario);
         let memory = MemoryUse {
             used_bytes: self.server.used_memory(),
             rss_bytes_max: self.server.rss_max,
@@ -277,6 +278,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             children: server.children,
             memory,
             spent: scenario.workloads.iter().map(|group| group.name.clone()).zip(self.spent).collect(),
+            hot_key,
             streams: server.streams.map(|streams| streams.used(server.config.version)),
             replication,
             expiry,

@@ -15,6 +15,7 @@ mod fuzz;
 mod fuzz_input;
 mod group_commit;
 mod live_ledger;
+mod hot_keys;
 mod memory_and_tables;
 mod oracle;
 mod patterns;

@@ -1,12 +1,14 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
 mod expiry;
+mod hot_key;
 mod output;
 pub mod patterns;
 pub mod replicas;
 mod streams;
 
 pub use expiry::*;
+pub use hot_key::HotKeyOutput;
 pub use output::*;
 pub use streams::StreamOutput;
 
@@ -73,6 +75,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         },
         expiry: result.expiry.as_ref().map(ExpiryOutput::from),
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
+        hot_key: result.hot_key.as_ref().map(HotKeyOutput::from),
         streams: result.streams.as_ref().map(StreamOutput::from),
         replicas: replicas::replicas(result.replication.as_ref()),
         replication: replicas::replication(result.replication.as_ref()),

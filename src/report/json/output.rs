@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::patterns::PatternOutput;
+use super::hot_key::HotKeyOutput;
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
@@ -67,6 +68,9 @@ pub struct RunOutput {
     pub expiry: Option<super::ExpiryOutput>,
     /// Snapshot and rewrite children.
     pub persistence: PersistenceOutput,
+    /// What limits writes to a hot key, when a group's keys are hot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_key: Option<HotKeyOutput>,
     /// Streams, when commands address any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamOutput>,
