@@ -155,7 +155,12 @@ pub fn pace(
         0.0
     };
     let span = (span + last_sync).round().max(1.0);
-    Pace { span: span as Nanos, cpu: cpu as Nanos, rate: bytes / span * SECOND as f64, chunk_wait: chunk_wait as Nanos }
+    Pace {
+        span: span as Nanos,
+        cpu: cpu as Nanos,
+        rate: bytes / span * SECOND as f64,
+        chunk_wait: chunk_wait as Nanos,
+    }
 }
 
 impl Child {

@@ -177,8 +177,7 @@ impl Server {
             work.cpu += append;
         }
         if self.replication.feeds {
-            let (fixed, parts) =
-                if by_creation { profile.replicated_created } else { profile.replicated };
+            let (fixed, parts) = if by_creation { profile.replicated_created } else { profile.replicated };
             let apply = if by_creation { profile.cpu_created } else { profile.cpu };
             let bytes = fixed + profile.aof_values as u64 * value;
             work.cpu += self.replication.feed.cost(parts as u64, bytes);

@@ -36,11 +36,25 @@ pub struct Sent {
     pub work: Nanos,
 }
 
+/// A part of the stream that a replica has applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Offset after it.
+    pub end: u64,
+    /// When the replica began with it …
+    pub from: Nanos,
+    /// … and had done it.
+    pub until: Nanos,
+    /// Writes it came in.
+    pub writes: u64,
+}
+
 /// A part of the stream that was sent and not yet applied.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     begin: u64,
     end: u64,
+    writes: u64,
     arrive_first: Nanos,
     arrive_at: Nanos,
     work: Nanos,
@@ -73,13 +87,20 @@ pub struct Node {
     paused_until: Nanos,
     free_at: Nanos,
     queue: VecDeque<Segment>,
-    /// (offset, from, until) of segments that were applied since the last [`Node::take_applied`].
-    fresh: Option<Vec<(u64, Nanos, Nanos)>>,
+    /// What was applied since the last [`Node::take_applied`], for its own replicas.
+    fresh: Option<Vec<Applied>>,
 }
 
 impl Node {
     /// A replica in step at offset `at`. `feeds_others`: keep what it applies for its own replicas.
-    pub fn new(delay: Nanos, bandwidth: f64, pass: Nanos, wakeup: Curve, at: u64, feeds_others: bool) -> Self {
+    pub fn new(
+        delay: Nanos,
+        bandwidth: f64,
+        pass: Nanos,
+        wakeup: Curve,
+        at: u64,
+        feeds_others: bool,
+    ) -> Self {
         Node {
             delay,
             per_byte: Factor::new(SECOND as f64 / bandwidth),
@@ -132,6 +153,7 @@ impl Node {
         let mut segment = Segment {
             begin: self.sent,
             end: sent.end,
+            writes: sent.writes,
             arrive_first,
             arrive_at,
             work,
@@ -145,6 +167,7 @@ impl Node {
             Some(last) if arrive_at.saturating_sub(last.arrive_first) < MERGE => {
                 last.end = segment.end;
                 last.work += segment.work;
+                last.writes += segment.writes;
                 (last.arrive_at, last.tail, last.applied_at) =
                     (segment.arrive_at, segment.tail, segment.applied_at);
             }
@@ -181,7 +204,12 @@ impl Node {
         while let Some(front) = self.queue.front().filter(|segment| segment.applied_at <= now) {
             self.applied = front.end;
             if let Some(fresh) = &mut self.fresh {
-                fresh.push((front.end, front.start, front.applied_at));
+                fresh.push(Applied {
+                    end: front.end,
+                    from: front.start,
+                    until: front.applied_at,
+                    writes: front.writes,
+                });
             }
             self.queue.pop_front();
         }
@@ -264,8 +292,8 @@ impl Node {
         self.link_free_at = self.link_free_at.min(now);
     }
 
-    /// What it applied since the last call: (offset, from, until).
-    pub fn take_applied(&mut self) -> Vec<(u64, Nanos, Nanos)> {
+    /// What it applied since the last call.
+    pub fn take_applied(&mut self) -> Vec<Applied> {
         self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -297,7 +325,10 @@ impl Node {
         assert!(self.applied <= self.sent, "a replica applied more than it was sent");
         let mut at = self.applied;
         for segment in &self.queue {
-            assert!(segment.begin >= at.min(segment.begin) && segment.end >= segment.begin, "segments in order");
+            assert!(
+                segment.begin >= at.min(segment.begin) && segment.end >= segment.begin,
+                "segments in order"
+            );
             at = segment.end;
         }
         assert!(self.queue.is_empty() || at == self.sent, "every byte sent is applied or queued");
@@ -386,7 +417,8 @@ mod tests {
         for step in 1..=500u64 {
             many.send(&write(step * 20_000, step * 150, 4000));
         }
-        let bulk = Sent { first_at: 20_000, last_at: 500 * 20_000, writes: 500, end: 75_000, work: 500 * 4000 };
+        let bulk =
+            Sent { first_at: 20_000, last_at: 500 * 20_000, writes: 500, end: 75_000, work: 500 * 4000 };
         let end = one.send(&bulk);
         assert!(end.abs_diff(many.done_at()) < 5000, "{end} {}", many.done_at());
         assert!(one.applied(5_000_000).abs_diff(many.applied(5_000_000)) < 2000);

@@ -151,12 +151,18 @@ impl Replication {
     ///
     /// Up to 6.2 every replica has a copy of its own, from 7.0 on all share one.
     pub(super) fn update_feed(&mut self, config: &RedisConfig, machine: &CostModel) {
-        let fed = self.links.iter().filter(|link| link.spec.of.is_none() && link.state.is_fed()).count() as u64;
+        let fed =
+            self.links.iter().filter(|link| link.spec.of.is_none() && link.state.is_fed()).count() as u64;
         let (price, further) = (machine.cpu.replica_command, fed.max(1) - 1);
         let shared = config.version.has(7, 0);
         let copies = if shared { 1 } else { 1 + fed };
         self.feed = Feed {
-            per_command: price + if shared { (further as f64 * LOOP_SHARE * price as f64) as Nanos } else { further * price },
+            per_command: price
+                + if shared {
+                    (further as f64 * LOOP_SHARE * price as f64) as Nanos
+                } else {
+                    further * price
+                },
             per_byte: Factor::new(machine.cpu.aof_append_per_kib / KIB as f64 * copies as f64),
         };
         self.feeds = self.backlog.is_some();
@@ -254,6 +260,11 @@ impl Replication {
         self.work = self.history.at(offset).work;
     }
 
+    /// A WAIT wants to know how far the replicas are.
+    pub fn request_acks(&mut self) {
+        (self.getack_due, self.pending) = (true, true);
+    }
+
     /// Other settings are in force.
     pub(super) fn reconfigured(&mut self, config: &RedisConfig, machine: &CostModel) {
         if let Some(backlog) = &mut self.backlog {
@@ -271,7 +282,11 @@ impl Replication {
             link.node.check();
             if link.state.is_connected() {
                 assert!(link.node.sent <= self.offset, "{}: sent beyond the stream", link.spec.name);
-                assert!(link.acked <= link.node.sent, "{}: acknowledged beyond what was sent", link.spec.name);
+                assert!(
+                    link.acked <= link.node.sent,
+                    "{}: acknowledged beyond what was sent",
+                    link.spec.name
+                );
             }
         }
     }
@@ -294,8 +309,7 @@ impl Server {
         replication.offset += bytes;
         replication.work += work;
         replication.pending = true;
-        let knot =
-            Knot { offset: replication.offset, at: self.main.now, changes, work: replication.work };
+        let knot = Knot { offset: replication.offset, at: self.main.now, changes, work: replication.work };
         replication.history.push(knot);
         let needed = replication.needed_from();
         if let Some(backlog) = &mut replication.backlog {
@@ -350,7 +364,14 @@ impl Server {
 
     /// The same for the writes of `writes` quiet turns that lasted from `first_at` to `last_at`, and the stream's
     /// books of them.
-    pub fn replicated_in_bulk(&mut self, first_at: Nanos, last_at: Nanos, writes: u64, bytes: u64, work: Nanos) {
+    pub fn replicated_in_bulk(
+        &mut self,
+        first_at: Nanos,
+        last_at: Nanos,
+        writes: u64,
+        bytes: u64,
+        work: Nanos,
+    ) {
         let replication = &mut self.replication;
         replication.offset += bytes;
         replication.work += work;

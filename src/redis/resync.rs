@@ -8,6 +8,7 @@
 
 use super::child::{Child, ChildKind};
 use super::link::LinkState;
+use super::replica::{Applied, Sent};
 use super::server::Server;
 use crate::cause::Cause;
 use crate::observe::replicas::SyncRow;
@@ -72,7 +73,8 @@ impl Server {
         self.counters.sync_full += 1;
         self.need_backlog();
         let replication = &mut self.replication;
-        let joins = self.child.as_ref().is_some_and(|child| child.kind == ChildKind::Bgsave && !child.to_replicas);
+        let joins =
+            self.child.as_ref().is_some_and(|child| child.kind == ChildKind::Bgsave && !child.to_replicas);
         let other = replication.links.iter().find(|link| link.state == LinkState::WaitBgsaveEnd);
         let from = other.filter(|_| joins).map(|link| link.node.sent);
         let link = &mut replication.links[index];
@@ -90,14 +92,17 @@ impl Server {
         self.main.blocks.note(now, "resync", detail);
         if let Some(from) = from {
             self.wait_for_snapshot(index, from);
-        } else if !self.config.replication.repl_diskless_sync || self.config.replication.repl_diskless_sync_delay == 0 {
+        } else if !self.config.replication.repl_diskless_sync
+            || self.config.replication.repl_diskless_sync_delay == 0
+        {
             self.start_due_sync();
         }
     }
 
     /// Starts the snapshot that waiting replicas want, when it is time (`shouldStartChildReplication`).
     pub(super) fn start_due_sync(&mut self) {
-        let waiting = || self.replication.links.iter().filter(|link| link.state == LinkState::WaitBgsaveStart);
+        let waiting =
+            || self.replication.links.iter().filter(|link| link.state == LinkState::WaitBgsaveStart);
         let Some(first) = waiting().map(|link| link.sync.asked_second).min() else { return };
         if self.child.is_some() {
             return;
@@ -287,7 +292,8 @@ impl Server {
         link.stats.sent_bytes += moved;
         // What the link took meanwhile makes room in the socket, for no more than the socket holds.
         let catch_up = link.node.transmission(link.spec.socket_buffer);
-        link.sync.next_at = (link.sync.next_at + link.node.transmission(PIECE)).max(now.saturating_sub(catch_up));
+        link.sync.next_at =
+            (link.sync.next_at + link.node.transmission(PIECE)).max(now.saturating_sub(catch_up));
         link.acked_at = now;
         if link.sync.left == 0 {
             let file = link.stats.syncs.last().map_or(0, |row| row.bytes);
@@ -344,7 +350,8 @@ impl Server {
         if self.replication.links.iter().any(|link| wanted(link.state)) {
             return;
         }
-        if let Some(child) = self.child.as_mut().filter(|child| child.to_replicas && child.exits_at == NEVER) {
+        if let Some(child) = self.child.as_mut().filter(|child| child.to_replicas && child.exits_at == NEVER)
+        {
             (child.fails, child.exits_at) = (Some("no replica left"), self.main.now);
         }
     }
@@ -385,17 +392,18 @@ impl Server {
         }
     }
 
-    /// What a replica applied goes to its own replicas: (offset, from, until).
-    pub(super) fn pass_on(&mut self, parent: usize, applied: &[(u64, Nanos, Nanos)]) {
+    /// What a replica applied goes to its own replicas.
+    pub(super) fn pass_on(&mut self, parent: usize, applied: &[Applied]) {
         let replication = &mut self.replication;
         for index in 0..replication.links.len() {
             if replication.links[index].spec.of != Some(parent) {
                 continue;
             }
-            for &(end, from, until) in applied {
+            for &Applied { end, from, until, writes } in applied {
                 if end > replication.links[index].node.sent {
                     let work = replication.work_until(index, end);
-                    let sent = super::replica::Sent { first_at: from, last_at: until, writes: 1, end, work };
+                    let first_at = if writes == 1 { until } else { from };
+                    let sent = Sent { first_at, last_at: until, writes, end, work };
                     replication.links[index].send(&sent);
                 }
             }
@@ -421,7 +429,13 @@ impl Server {
             link.node.pause(now, online_at);
             link.stats.sync_full += 1;
             let duration = online_at - now;
-            link.stats.syncs.push(SyncRow { kind: "chained", start: now, duration, bytes: file, outcome: "online" });
+            link.stats.syncs.push(SyncRow {
+                kind: "chained",
+                start: now,
+                duration,
+                bytes: file,
+                outcome: "online",
+            });
         }
     }
 }

@@ -377,7 +377,8 @@ impl Server {
 
     /// The next instant at which something happens by itself, apart from serverCron.
     pub fn next_special_at(&self) -> Nanos {
-        let child = self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at));
+        let child =
+            self.child.as_ref().map_or(NEVER, |child| child.stops_streaming_at.min(child.next_chunk_at));
         child.min(self.replication.wakes_at)
     }
 

@@ -74,7 +74,8 @@ fn trouble(replica: &ReplicaResult) -> Option<String> {
 fn failovers(replication: &ReplicationResult) -> Vec<String> {
     let line = |row: &crate::observe::replicas::FailoverRow| {
         let lost = format_count(row.acknowledged_writes_lost as f64);
-        let text = format!("failover to {} at {}: {lost} acknowledged writes lost", row.to, format_span(row.at));
+        let text =
+            format!("failover to {} at {}: {lost} acknowledged writes lost", row.to, format_span(row.at));
         format!("  {WRONG}{text}{WRONG:#}")
     };
     replication.failovers.iter().take(ROWS_MAX).map(line).collect()

@@ -118,9 +118,8 @@ pub const ACTIONS: &[Variant] = &[
 ];
 
 /// Tables that are known, but refused for a reason.
-pub const REFUSED_TABLES: &[(&str, &str)] = &[
-    ("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server"),
-];
+pub const REFUSED_TABLES: &[(&str, &str)] =
+    &[("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server")];
 
 /// Ten years: longer runs are a slip of the pen.
 const SPAN_MAX: Nanos = 3650 * 86400 * SECOND;
@@ -217,7 +216,12 @@ pub const WORKLOAD: TableSpec = TableSpec {
         key("keys", Kind::Popularity, Some("uniform"), "Which keys the group addresses."),
         key("key-size", Kind::Bytes(1, STRING_MAX), None, "Length of a key, if not the dataset's."),
         key("value-size", Kind::SizeDist, None, "Length of a value, if not the dataset's."),
-        key("wait", Kind::Wait(false), None, "Every client write is followed by WAIT, whose reply completes it."),
+        key(
+            "wait",
+            Kind::Wait(false),
+            None,
+            "Every client write is followed by WAIT, whose reply completes it.",
+        ),
         key("waitaof", Kind::Wait(true), None, "The same with WAITAOF (7.2 on)."),
         key(
             "pattern",
@@ -236,7 +240,12 @@ pub const REPLICA: TableSpec = TableSpec {
     doc: "A replica of the server.",
     keys: &[
         key("name", Kind::Text, None, "Name of the replica, unique; default replica-1, replica-2 …"),
-        key("of", Kind::Text, None, "The replica it follows, named further up; the server itself if not given."),
+        key(
+            "of",
+            Kind::Text,
+            None,
+            "The replica it follows, named further up; the server itself if not given.",
+        ),
         key("delay", Kind::Span(0, SPAN_MAX), Some("100us"), "One way of its link, each way alike."),
         key("bandwidth", Kind::Bandwidth, Some("1GiB/s"), "Bandwidth of its link."),
         key(
@@ -247,8 +256,18 @@ pub const REPLICA: TableSpec = TableSpec {
         ),
         key("apply", Kind::Span(0, SPAN_MAX), None, "Time to apply one command, if not the server's own."),
         key("load", Kind::Bandwidth, None, "Speed of loading a snapshot, if not a SET's time a key."),
-        key("attach", Kind::Span(0, SPAN_MAX), None, "When it first connects; in step from the start if not given."),
-        key("appendonly", Kind::Bool, Some("false"), "It has an AOF under everysec, which WAITAOF may count."),
+        key(
+            "attach",
+            Kind::Span(0, SPAN_MAX),
+            None,
+            "When it first connects; in step from the start if not given.",
+        ),
+        key(
+            "appendonly",
+            Kind::Bool,
+            Some("false"),
+            "It has an AOF under everysec, which WAITAOF may count.",
+        ),
         key("fsync", Kind::Span(0, SPAN_MAX), Some("5ms"), "Length of one of its fdatasyncs."),
     ],
 };
@@ -268,7 +287,12 @@ pub const EVENT: TableSpec = TableSpec {
         key("kind", Kind::Choice(&["process", "machine"]), Some("process"), "crash: what dies."),
         key("restart", Kind::Span(0, SPAN_MAX), None, "crash, failover: from death to serving again."),
         key("replica", Kind::Text, None, "replica-…: its name."),
-        key("to", Kind::Text, None, "failover: the replica that takes over; the most advanced one if not given."),
+        key(
+            "to",
+            Kind::Text,
+            None,
+            "failover: the replica that takes over; the most advanced one if not given.",
+        ),
         key(
             "elect",
             Kind::Span(0, SPAN_MAX),

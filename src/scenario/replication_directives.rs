@@ -71,7 +71,8 @@ pub fn apply(config: &mut RedisConfig, name: &str, value: &str) -> Option<Applie
 fn set(config: &mut ReplicationConfig, name: &str, value: &str) -> Result<(), String> {
     let switch = |place: &mut bool| yes_no(value).map(|on| *place = on);
     let size = |place: &mut u64| memory(value).map(|bytes| *place = bytes);
-    let count = |place: &mut u64, low| integer(value, low, i32::MAX.into()).map(|n| *place = n.unsigned_abs());
+    let count =
+        |place: &mut u64, low| integer(value, low, i32::MAX.into()).map(|n| *place = n.unsigned_abs());
     let small = |place: &mut u32| integer(value, 0, i32::MAX.into()).map(|n| *place = n as u32);
     match name {
         "repl-backlog-size" => memory(value).and_then(|bytes| match bytes {
@@ -98,7 +99,8 @@ fn set(config: &mut ReplicationConfig, name: &str, value: &str) -> Result<(), St
 
 /// `client-output-buffer-limit`: groups of class, hard, soft and seconds. Only replicas are ever disconnected here.
 fn output_limits(limit: &mut OutputLimit, value: &str) -> Applied {
-    let expected = || Applied::Wrong("expected class hard soft seconds, as in replica 256mb 64mb 60".to_owned());
+    let expected =
+        || Applied::Wrong("expected class hard soft seconds, as in replica 256mb 64mb 60".to_owned());
     let words: Vec<&str> = value.split_ascii_whitespace().collect();
     if words.is_empty() || !words.len().is_multiple_of(4) {
         return expected();

@@ -10,6 +10,7 @@ mod replicas;
 mod run;
 mod special;
 mod turn;
+mod waiting;
 
 pub use predict::{offered_load, predict};
 pub use run::{Progress, RunOptions, SimError, run, run_probed};

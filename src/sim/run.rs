@@ -2,6 +2,7 @@
 
 use super::replicas;
 use super::turn::Probe;
+use super::waiting::Waiting;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
 use crate::curve::Curve;
@@ -101,6 +102,7 @@ pub struct Simulation<'a, P> {
     pub(super) row_cycles: u64,
     pub(super) client_busy: Nanos,
     pub(super) client_load_at: Nanos,
+    pub(super) waiting: Waiting,
 }
 
 /// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
@@ -203,6 +205,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             row_cycles: 0,
             client_busy: 0,
             client_load_at: 0,
+            waiting: Waiting::new(&scenario.workloads, connections),
         };
         simulation.update_special();
         simulation
@@ -242,7 +245,12 @@ impl<'a, P: Probe> Simulation<'a, P> {
             seed: scenario.run.seed,
             duration: scenario.run.duration,
             warmup: scenario.run.warmup,
-            requests: completed + errors.oom + errors.misconf + errors.noreplicas + errors.connection_lost + in_flight_counted,
+            requests: completed
+                + errors.oom
+                + errors.misconf
+                + errors.noreplicas
+                + errors.connection_lost
+                + in_flight_counted,
             completed,
             errors,
             scopes,
@@ -271,8 +279,11 @@ impl<'a, P: Probe> Simulation<'a, P> {
                 units.push(group.take());
             }
         }
-        let counted = units.iter().filter(|unit| unit.arrived_at >= self.warmup);
-        (units.iter().map(|unit| unit.commands as u64).sum(), counted.map(|unit| unit.commands as u64).sum())
+        let (executed, held) = self.waiting.in_flight();
+        units.extend(held);
+        let counted = units.iter().chain(executed).filter(|unit| unit.arrived_at >= self.warmup);
+        let counted = counted.map(|unit| unit.commands as u64).sum();
+        (units.iter().map(|unit| unit.commands as u64).sum(), counted)
     }
 
     /// State at the end under INFO's names.

@@ -61,7 +61,13 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        if self.waiting.any {
+            self.hold_blocked();
+        }
         let work = self.read_and_execute();
+        if self.waiting.any {
+            self.execute_waits(polled_at);
+        }
         self.finish_turn(polled_at, self.server.main.now, &work)
     }
 
@@ -78,6 +84,9 @@ impl<P: Probe> Simulation<'_, P> {
         if self.server.main.now >= self.noise.next_at() {
             self.host_gaps(0);
         }
+        if self.waiting.any {
+            self.release_waiting();
+        }
         if self.server.config.appendonly && flushed == Flushed::Fine && !self.server.flush_quietly() {
             flushed = self.server.flush(false);
         }
@@ -88,6 +97,10 @@ impl<P: Probe> Simulation<'_, P> {
             return self.exit();
         }
         let flushed_at = self.server.main.now;
+        if self.waiting.any {
+            self.publish_fsynced();
+            self.answer_released();
+        }
         self.reply(polled_at, executed_at);
         if self.server.replication.pending {
             self.write_to_replicas();
@@ -99,7 +112,8 @@ impl<P: Probe> Simulation<'_, P> {
     /// Sleeps until something is readable or a timer is due; the poll's time. None at the end of the run.
     #[inline]
     fn sleep_and_poll(&mut self) -> Option<Nanos> {
-        let readable = if self.backlog.is_empty() { self.next_readable_at() } else { 0 };
+        let busy = !self.backlog.is_empty() || self.waiting.no_sleep;
+        let readable = if busy { 0 } else { self.next_readable_at() };
         let wake_at = readable.min(self.server.cron_at).min(self.server.replication.wakes_at);
         let main = &mut self.server.main;
         if wake_at.max(main.now) >= self.horizon {
@@ -286,8 +300,13 @@ impl<P: Probe> Simulation<'_, P> {
         self.errors.oom += work.oom;
         self.errors.misconf += work.misconf;
         self.errors.noreplicas += work.noreplicas;
-        if work.changed > 0 {
-            self.server.loss.acknowledge(flushed_at, work.changed);
+        let told = if self.waiting.any {
+            work.changed.saturating_sub(self.take_unacknowledged())
+        } else {
+            work.changed
+        };
+        if told > 0 {
+            self.server.loss.acknowledge(flushed_at, told);
         }
         self.server.counters.eventloop_cycles += turns;
     }

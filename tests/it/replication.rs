@@ -61,7 +61,8 @@ fn every_byte_of_the_stream_is_applied_once() {
     let schedule = "schedule = [[\"0s\", \"20000/s\"], [\"5s\", \"0/s\"]]";
     for version in ["6.2", "7.2", "valkey-8.0"] {
         let redis = format!("version = \"{version}\"");
-        let more = "[[replica]]\n[[replica]]\ndelay = \"3ms\"\napply = \"20us\"\n[[replica]]\nof = \"replica-2\"\n";
+        let more =
+            "[[replica]]\n[[replica]]\ndelay = \"3ms\"\napply = \"20us\"\n[[replica]]\nof = \"replica-2\"\n";
         let text = text(1, 20, &redis, more).replace("rate = \"1/s\"", schedule);
         let result = simulate(&on_a_free_machine(&text, |_| ()));
         let replication = replication(&result);
@@ -82,7 +83,8 @@ fn an_idle_primary_still_pings() {
     let reads = text(10, 95, "", ONE).replace("arrivals", "operation = \"GET\"\narrivals");
     let result = simulate(&on_a_free_machine(&reads, |_| ()));
     assert_eq!(replication(&result).stream_bytes, 10 * 14);
-    let result = simulate(&on_a_free_machine(&reads.replace("save", "repl-ping-replica-period = 30\nsave"), |_| ()));
+    let result =
+        simulate(&on_a_free_machine(&reads.replace("save", "repl-ping-replica-period = 30\nsave"), |_| ()));
     assert_eq!(replication(&result).stream_bytes, 4 * 14);
 }
 
@@ -175,7 +177,9 @@ fn a_short_cut_is_resumed_iff_the_backlog_reaches_back() {
     // A ring of 1 MiB holds 0.7085 s of this stream. The replica asks again at once from 7.0 on, in its next
     // replicationCron before.
     let backlog_s = MIB as f64 / (10_000 * SET) as f64;
-    for (cut_ms, version) in [(200, "7.2"), (600, "7.2"), (690, "7.2"), (790, "7.2"), (2000, "7.2"), (3000, "6.2")] {
+    for (cut_ms, version) in
+        [(200, "7.2"), (600, "7.2"), (690, "7.2"), (790, "7.2"), (2000, "7.2"), (3000, "6.2")]
+    {
         let more = format!(
             "[[replica]]\ndelay = \"100us\"\n[[event]]\nat = \"5s\"\ndo = \"replica-disconnect\"\nfor = \"{cut_ms}ms\"\n"
         );
@@ -222,8 +226,9 @@ proptest! {
 
 /// A full resynchronisation whose snapshot takes `load_s` to load, at W = 1.48 MB/s against a limit of 16 MiB.
 fn resync(load_mib_s: f64, redis: &str, seconds: u64) -> RunResult {
-    let more =
-        format!("[[replica]]\nattach = \"2s\"\ndelay = \"100us\"\nsocket-buffer = \"64KiB\"\nload = \"{load_mib_s}MiB/s\"\n");
+    let more = format!(
+        "[[replica]]\nattach = \"2s\"\ndelay = \"100us\"\nsocket-buffer = \"64KiB\"\nload = \"{load_mib_s}MiB/s\"\n"
+    );
     let redis = format!("client-output-buffer-limit = \"replica 16mb 0 0\"\n{redis}");
     simulate(&free(10_000, seconds, &redis, &more))
 }

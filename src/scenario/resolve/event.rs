@@ -91,7 +91,8 @@ fn read_action(
         "fsync-fails" => {
             Draft::Ready(Action::FsyncFails { until: at.saturating_add(needed(section, "for", reader)?) })
         }
-        "replica-stop" | "replica-start" | "replica-stall" | "replica-disconnect" | "partition" | "failover" => {
+        "replica-stop" | "replica-start" | "replica-stall" | "replica-disconnect" | "partition"
+        | "failover" => {
             Draft::Ready(Action::Replica(replica_action(section, variant.name, at, replicas, reader)?))
         }
         _ => {

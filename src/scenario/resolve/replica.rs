@@ -84,14 +84,21 @@ pub fn read_wait(section: &Section<'_>, reader: &mut Reader) -> Option<WaitSpec>
 }
 
 fn wait_spec(node: &Node, aof: bool) -> Result<WaitSpec, Fault> {
-    let example = if aof { "{ local = 1, replicas = 1, timeout = \"1s\" }" } else { "{ replicas = 1, timeout = \"1s\" }" };
+    let example = if aof {
+        "{ local = 1, replicas = 1, timeout = \"1s\" }"
+    } else {
+        "{ replicas = 1, timeout = \"1s\" }"
+    };
     let Value::Table(table) = &node.value else {
         return Err(Fault::new(format!("{} is no table", node.literal()), format!("write {example}")));
     };
     let known: &[&str] = if aof { &["local", "replicas", "timeout"] } else { &["replicas", "timeout"] };
     for entry in &table.entries {
         if !known.contains(&entry.key.as_str()) {
-            let fault = Fault::new(format!("unknown key {:?}", entry.key), suggestion(&entry.key, known.iter().copied()));
+            let fault = Fault::new(
+                format!("unknown key {:?}", entry.key),
+                suggestion(&entry.key, known.iter().copied()),
+            );
             return Err(fault.at(&entry.place));
         }
     }
@@ -109,7 +116,13 @@ fn wait_spec(node: &Node, aof: bool) -> Result<WaitSpec, Fault> {
 }
 
 /// Settings and groups must fit the replicas.
-pub fn check(tree: &Table, config: &RedisConfig, replicas: &[ReplicaSpec], groups: &[Workload], reader: &mut Reader) {
+pub fn check(
+    tree: &Table,
+    config: &RedisConfig,
+    replicas: &[ReplicaSpec],
+    groups: &[Workload],
+    reader: &mut Reader,
+) {
     let own = replicas.iter().filter(|replica| replica.of.is_none()).count();
     for (section, group) in Section::repeated(&WORKLOAD, tree).iter().zip(groups) {
         let Some(wait) = group.wait else { continue };
@@ -150,7 +163,8 @@ fn check_settings(tree: &Table, config: &RedisConfig, own: usize, reader: &mut R
         reader.problem(&redis.place_of("client-output-buffer-limit"), read, remedy);
     }
     if settings.repl_backlog_size < BACKLOG_MIN {
-        let read = format!("redis.repl-backlog-size: {} is too small", format_bytes(settings.repl_backlog_size));
+        let read =
+            format!("redis.repl-backlog-size: {} is too small", format_bytes(settings.repl_backlog_size));
         reader.problem(&redis.place_of("repl-backlog-size"), read, "expected at least 16kb");
     }
     if own > 0 && settings.repl_ping_replica_period >= settings.repl_timeout {
