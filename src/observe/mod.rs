@@ -3,8 +3,8 @@
 pub mod blocks;
 pub mod expiry;
 pub mod histogram;
-pub mod patterns;
 pub mod hot_key;
+pub mod patterns;
 pub mod recorder;
 pub mod replicas;
 pub mod result;

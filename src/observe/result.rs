@@ -2,9 +2,9 @@
 
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
+use crate::observe::hot_key::HotKeyUse;
 use crate::observe::patterns::PatternResult;
 use crate::observe::replicas::ReplicationResult;
-use crate::observe::hot_key::HotKeyUse;
 use crate::observe::spent::GroupSpent;
 use crate::observe::streams::StreamUse;
 use crate::redis::version::Version;

@@ -44,7 +44,7 @@ impl Backlog {
 
     /// The stream goes on to `end`. `needed_from`: the lowest offset that a replica has still to be sent.
     pub fn feed(&mut self, end: u64, needed_from: u64) {
-        let blocks = if self.block == 0 { 0 } else { (end - self.end) / self.block + 1 };
+        let blocks = (end - self.end).checked_div(self.block).map_or(0, |blocks| blocks + 1);
         self.end = end;
         self.trim(needed_from, blocks * TRIM_PER_BLOCK);
     }
@@ -204,7 +204,8 @@ mod tests {
         let mut ring = Backlog::new(Version::redis(6, 2), MIB, 0);
         let mut list = Backlog::new(Version::redis(7, 2), MIB, 0);
         for step in 1..=3000u64 {
-            (ring.feed(step * 1000, step * 1000), list.feed(step * 1000, step * 1000));
+            ring.feed(step * 1000, step * 1000);
+            list.feed(step * 1000, step * 1000);
             ring.check(step * 1000);
             list.check(step * 1000);
         }

@@ -158,6 +158,8 @@ impl Server {
         (replication.replid, replication.second) = (old_id + 1, Some((old_id, taken + 1)));
         let connected: Vec<usize> = held.iter().map(|(other, _)| *other).collect();
         for &other in &connected {
+            // Told to follow another, a replica drops what is still on its way from the old one.
+            self.replication.links[other].node.cut(now);
             if self.replication.links[other].state.is_connected() {
                 self.disconnect(other);
             }

@@ -155,6 +155,11 @@ impl LossTracker {
         self.acknowledged
     }
 
+    /// The last write that survives a machine's death.
+    pub fn synced(&self) -> u64 {
+        self.synced
+    }
+
     /// Acknowledged writes that a process's death now loses.
     pub fn process_loss(&self) -> u64 {
         let safe = if self.snapshots_only { self.synced } else { self.written };

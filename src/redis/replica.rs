@@ -36,11 +36,25 @@ pub struct Sent {
     pub work: Nanos,
 }
 
+/// A part of the stream that a replica has applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Offset after it.
+    pub end: u64,
+    /// When the replica began with it …
+    pub from: Nanos,
+    /// … and had done it.
+    pub until: Nanos,
+    /// Writes it came in.
+    pub writes: u64,
+}
+
 /// A part of the stream that was sent and not yet applied.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     begin: u64,
     end: u64,
+    writes: u64,
     arrive_first: Nanos,
     arrive_at: Nanos,
     work: Nanos,
@@ -73,8 +87,8 @@ pub struct Node {
     paused_until: Nanos,
     free_at: Nanos,
     queue: VecDeque<Segment>,
-    /// (offset, from, until) of segments that were applied since the last [`Node::take_applied`].
-    fresh: Option<Vec<(u64, Nanos, Nanos)>>,
+    /// What was applied since the last [`Node::take_applied`], for its own replicas.
+    fresh: Option<Vec<Applied>>,
 }
 
 impl Node {
@@ -139,6 +153,7 @@ impl Node {
         let mut segment = Segment {
             begin: self.sent,
             end: sent.end,
+            writes: sent.writes,
             arrive_first,
             arrive_at,
             work,
@@ -152,6 +167,7 @@ impl Node {
             Some(last) if arrive_at.saturating_sub(last.arrive_first) < MERGE => {
                 last.end = segment.end;
                 last.work += segment.work;
+                last.writes += segment.writes;
                 (last.arrive_at, last.tail, last.applied_at) =
                     (segment.arrive_at, segment.tail, segment.applied_at);
             }
@@ -188,7 +204,12 @@ impl Node {
         while let Some(front) = self.queue.front().filter(|segment| segment.applied_at <= now) {
             self.applied = front.end;
             if let Some(fresh) = &mut self.fresh {
-                fresh.push((front.end, front.start, front.applied_at));
+                fresh.push(Applied {
+                    end: front.end,
+                    from: front.start,
+                    until: front.applied_at,
+                    writes: front.writes,
+                });
             }
             self.queue.pop_front();
         }
@@ -271,8 +292,8 @@ impl Node {
         self.link_free_at = self.link_free_at.min(now);
     }
 
-    /// What it applied since the last call: (offset, from, until).
-    pub fn take_applied(&mut self) -> Vec<(u64, Nanos, Nanos)> {
+    /// What it applied since the last call.
+    pub fn take_applied(&mut self) -> Vec<Applied> {
         self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
     }
 

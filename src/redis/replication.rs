@@ -260,6 +260,11 @@ impl Replication {
         self.work = self.history.at(offset).work;
     }
 
+    /// A WAIT wants to know how far the replicas are.
+    pub fn request_acks(&mut self) {
+        (self.getack_due, self.pending) = (true, true);
+    }
+
     /// Other settings are in force.
     pub(super) fn reconfigured(&mut self, config: &RedisConfig, machine: &CostModel) {
         if let Some(backlog) = &mut self.backlog {

@@ -8,6 +8,7 @@
 
 use super::child::{Child, ChildKind};
 use super::link::LinkState;
+use super::replica::{Applied, Sent};
 use super::server::Server;
 use crate::cause::Cause;
 use crate::observe::replicas::SyncRow;
@@ -391,17 +392,18 @@ impl Server {
         }
     }
 
-    /// What a replica applied goes to its own replicas: (offset, from, until).
-    pub(super) fn pass_on(&mut self, parent: usize, applied: &[(u64, Nanos, Nanos)]) {
+    /// What a replica applied goes to its own replicas.
+    pub(super) fn pass_on(&mut self, parent: usize, applied: &[Applied]) {
         let replication = &mut self.replication;
         for index in 0..replication.links.len() {
             if replication.links[index].spec.of != Some(parent) {
                 continue;
             }
-            for &(end, from, until) in applied {
+            for &Applied { end, from, until, writes } in applied {
                 if end > replication.links[index].node.sent {
                     let work = replication.work_until(index, end);
-                    let sent = super::replica::Sent { first_at: from, last_at: until, writes: 1, end, work };
+                    let first_at = if writes == 1 { until } else { from };
+                    let sent = Sent { first_at, last_at: until, writes, end, work };
                     replication.links[index].send(&sent);
                 }
             }

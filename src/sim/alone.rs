@@ -39,6 +39,7 @@ impl<P: Probe> Simulation<'_, P> {
         let server = &self.server;
         !P::ON
             && self.groups.len() == 1
+            && !self.waiting.any
             && self.backlog.is_empty()
             && !server.gated
             && (server.keyspace.is_complete() || server.expires.is_on())

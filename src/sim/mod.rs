@@ -5,13 +5,14 @@
 //! once a turn. No request ever enters a calendar.
 
 mod alone;
-mod patterns;
 mod hot_key;
+mod patterns;
 mod predict;
 mod replicas;
 mod run;
 mod special;
 mod turn;
+mod waiting;
 
 pub use predict::{offered_load, predict};
 pub use run::{Progress, RunOptions, SimError, run, run_probed};

@@ -2,6 +2,7 @@
 
 use super::replicas;
 use super::turn::Probe;
+use super::waiting::Waiting;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
 use crate::cost_model::CostModel;
@@ -109,6 +110,7 @@ pub struct Simulation<'a, P> {
     pub(super) client_load_at: Nanos,
     /// Some group runs operations of several steps.
     pub(super) patterned: bool,
+    pub(super) waiting: Waiting,
 }
 
 /// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
@@ -214,6 +216,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             client_busy: 0,
             client_load_at: 0,
             patterned: scenario.workloads.iter().any(|group| group.pattern.is_some()),
+            waiting: Waiting::new(&scenario.workloads, connections),
         };
         simulation.update_special();
         simulation
@@ -295,8 +298,11 @@ impl<'a, P: Probe> Simulation<'a, P> {
                 units.push(group.take());
             }
         }
-        let counted = units.iter().filter(|unit| unit.arrived_at >= self.warmup);
-        (units.iter().map(|unit| unit.commands as u64).sum(), counted.map(|unit| unit.commands as u64).sum())
+        let (executed, held) = self.waiting.in_flight();
+        units.extend(held);
+        let counted = units.iter().chain(executed).filter(|unit| unit.arrived_at >= self.warmup);
+        let counted = counted.map(|unit| unit.commands as u64).sum();
+        (units.iter().map(|unit| unit.commands as u64).sum(), counted)
     }
 
     /// State at the end under INFO's names.

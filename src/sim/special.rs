@@ -141,6 +141,11 @@ impl<P: Probe> Simulation<'_, P> {
         self.server.main.block(Cause::Restart, restart, String::new);
         let back_at = self.server.main.now;
         let mut refused = std::mem::take(&mut self.backlog);
+        let (executed, held) = self.lose_waiting();
+        refused.extend(held);
+        // Those were counted when their commands were executed.
+        self.answered -= executed.iter().map(|unit| unit.commands as u64).sum::<u64>();
+        refused.extend(executed);
         for group in &mut self.groups {
             // Closed loops find the server again once each connection has been refused.
             let mut left = if group.is_closed() { self.last_turn.len() } else { usize::MAX };

@@ -63,7 +63,13 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        if self.waiting.any {
+            self.hold_blocked();
+        }
         let work = self.read_and_execute();
+        if self.waiting.any {
+            self.execute_waits(polled_at);
+        }
         self.finish_turn(polled_at, self.server.main.now, &work)
     }
 
@@ -80,10 +86,7 @@ impl<P: Probe> Simulation<'_, P> {
         if self.server.main.now >= self.noise.next_at() {
             self.host_gaps(0);
         }
-        // beforeSleep, ahead of the flush.
-        if self.server.wants_fast_expire_cycle() {
-            self.server.active_expire_cycle(CycleKind::Fast);
-        }
+        self.before_flush();
         if self.server.config.appendonly && flushed == Flushed::Fine && !self.server.flush_quietly() {
             flushed = self.server.flush(false);
         }
@@ -94,6 +97,10 @@ impl<P: Probe> Simulation<'_, P> {
             return self.exit();
         }
         let flushed_at = self.server.main.now;
+        if self.waiting.any {
+            self.publish_fsynced();
+            self.answer_released();
+        }
         self.reply(polled_at, executed_at);
         if self.server.replication.pending {
             self.write_to_replicas();
@@ -105,13 +112,30 @@ impl<P: Probe> Simulation<'_, P> {
         true
     }
 
+    /// beforeSleep ahead of the flush: the fast expire cycle, and clients whose WAIT is over, who come first from 7.2
+    /// on.
+    #[inline(always)]
+    fn before_flush(&mut self) {
+        let waits_first = self.waiting.any && self.server.config.version.has(7, 2);
+        if waits_first {
+            self.release_waiting();
+        }
+        if self.server.wants_fast_expire_cycle() {
+            self.server.active_expire_cycle(CycleKind::Fast);
+        }
+        if self.waiting.any && !waits_first {
+            self.release_waiting();
+        }
+    }
+
     /// Sleeps until something is readable or a timer is due; the poll's time. None at the end of the run.
     #[inline]
     fn sleep_and_poll(&mut self) -> Option<Nanos> {
         if self.patterned {
             self.timers_before_sleep();
         }
-        let readable = if self.backlog.is_empty() { self.next_readable_at() } else { 0 };
+        let busy = !self.backlog.is_empty() || self.waiting.no_sleep;
+        let readable = if busy { 0 } else { self.next_readable_at() };
         let wake_at = readable.min(self.server.cron_at).min(self.server.replication.wakes_at);
         let main = &mut self.server.main;
         if wake_at.max(main.now) >= self.horizon {
@@ -342,8 +366,13 @@ impl<P: Probe> Simulation<'_, P> {
         self.errors.oom += work.oom;
         self.errors.misconf += work.misconf;
         self.errors.noreplicas += work.noreplicas;
-        if work.changed > 0 {
-            self.server.loss.acknowledge(flushed_at, work.changed);
+        let told = if self.waiting.any {
+            work.changed.saturating_sub(self.take_unacknowledged())
+        } else {
+            work.changed
+        };
+        if told > 0 {
+            self.server.loss.acknowledge(flushed_at, told);
         }
         self.server.counters.eventloop_cycles += turns;
     }

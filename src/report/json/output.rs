@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::patterns::PatternOutput;
 use super::hot_key::HotKeyOutput;
+use super::patterns::PatternOutput;
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
