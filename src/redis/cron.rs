@@ -26,7 +26,6 @@ impl Server {
         self.cow.tidy();
         self.note_memory();
         // databasesCron.
-        self.sync_exact_keys();
         self.active_expire_cycle(CycleKind::Slow);
         self.cron_rehash();
         self.cron_rehash_expires();

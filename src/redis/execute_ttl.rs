@@ -107,9 +107,6 @@ impl Server {
     ) {
         let bytes = expired * self.expired_del_bytes();
         work.cpu += expired * self.expire_cost(bytes / expired);
-        if !self.config.appendonly {
-            return;
-        }
         let parts = match (wrote, by_creation) {
             (false, _) => 0,
             (true, true) => entry.profile.aof_commands_created as u64,
@@ -118,6 +115,13 @@ impl Server {
         // `propagatePendingCommands` wraps what one call propagates; a script's effects are wrapped already.
         let wraps = self.config.version.has(7, 0) && expired + parts > 1 && parts <= 1;
         let wrap = if wraps { TRANSACTION } else { 0 };
+        if self.replication.feeds {
+            work.repl_bytes += bytes + wrap;
+            work.repl_work += expired * self.prices.cpu.del;
+        }
+        if !self.config.appendonly {
+            return;
+        }
         work.aof_bytes += bytes + wrap;
         let append = plan.append_cost(if wraps { 2 } else { 0 }, wrap);
         work.append += append;

@@ -129,6 +129,7 @@ impl Server {
 
     /// One call of `activeExpireCycle`.
     pub fn active_expire_cycle(&mut self, kind: CycleKind) {
+        self.sync_exact_keys();
         if self.expires.keys() == 0 && !self.expire_cycle.wants_fast && self.expire_cycle.stale == 0.0 {
             return;
         }
@@ -230,14 +231,18 @@ impl Server {
 
     /// Deletes a key that the cycle took out (`deleteExpiredKeyAndPropagate`; it adds nothing to `dirty`).
     fn delete_swept(&mut self, taken: Taken, start: Nanos, work: &mut Work) {
-        if taken.class != EXACT {
-            let class = taken.class as usize;
+        let exact = taken.class == EXACT;
+        let class = if exact { self.keyspace.classes() } else { taken.class as usize };
+        let bytes = match exact {
+            true => self.exact.del_bytes(taken.id, self.config.lazyfree_lazy_expire),
+            false => self.expired_del_bytes(),
+        };
+        if !exact {
             work.cpu += self.remove_expired(class);
-            if self.cow.is_active() {
-                work.cow += self.cow.touch(class, self.prices.cow.pages_per_update);
-            }
         }
-        let bytes = self.expired_del_bytes();
+        if self.cow.is_active() {
+            work.cow += self.cow.touch(class, self.prices.cow.pages_per_update);
+        }
         work.cpu += self.expire_cost(bytes);
         work.aof_bytes += bytes;
         work.changed += 1;
@@ -258,7 +263,8 @@ impl Server {
     pub(super) fn expire_cost(&self, bytes: u64) -> Nanos {
         let copied = if self.config.appendonly { bytes } else { 0 };
         let copy = self.prices.cpu.aof_append_per_kib / KIB as f64 * copied as f64;
-        self.prices.cpu.expire_key + copy as Nanos
+        let feed = if self.replication.feeds { self.replication.feed.cost(1, bytes) } else { 0 };
+        self.prices.cpu.expire_key + copy as Nanos + feed
     }
 
     /// A key of `class` is gone from the keyspace; returns the time of freeing the elements of a collection, which is
@@ -299,6 +305,7 @@ impl Server {
         self.main.charge(Cause::Rehash, work.rehash);
         self.expires.seen.cycle(start, work.cpu, kind == CycleKind::Slow, capped);
         self.propagate(work.aof_bytes, work.changed);
+        self.drop_swept_exact_keys();
     }
 
     /// Moves up to `buckets` buckets of the table of deadlines.

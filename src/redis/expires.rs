@@ -379,10 +379,13 @@ impl Expires {
         self.due.add_exact(id, deadline);
     }
 
-    /// The exact key `id` has no deadline any more: deleted by a command, or its time to live was taken away. One that
-    /// was due and is given another deadline is gone and then set.
-    pub fn exact_gone(&mut self, id: u32) {
+    /// The exact key `id`, which was due, was met by a command: the cycle cannot meet it any more.
+    pub fn exact_met(&mut self, id: u32) {
         self.due.remove_exact(id);
+    }
+
+    /// An exact key has no deadline any more: deleted by a command, or its time to live was taken away.
+    pub fn exact_unset(&mut self) {
         self.exact_volatile -= 1;
         self.dict.remove();
     }

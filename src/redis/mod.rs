@@ -15,6 +15,7 @@ pub mod due;
 mod due_part;
 mod evict_volatile;
 pub mod eviction;
+mod exact_expiry;
 pub mod exact_keys;
 pub mod execute;
 pub mod execute_step;

@@ -1,14 +1,20 @@
-//! What the server adds to the AOF by itself, apart from any command: `propagateDeletion`.
+//! What the server propagates by itself, apart from any command: `propagateDeletion`.
 
 use super::server::Server;
 use crate::cause::Cause;
 use crate::units::{KIB, Nanos};
 
 impl Server {
-    /// `commands` commands of `bytes` that the server adds to the AOF by itself: the DELs of expired keys. They are no
-    /// writes of a client, so a crash that loses them loses nothing that was acknowledged.
+    /// `commands` commands of `bytes` that the server adds to the AOF and the replication stream by itself: the DELs of
+    /// expired keys. They are no writes of a client, so a crash that loses them loses nothing that was acknowledged.
     pub fn propagate(&mut self, bytes: u64, commands: u64) {
-        if !self.config.appendonly || bytes == 0 {
+        if bytes == 0 {
+            return;
+        }
+        if self.replication.feeds {
+            self.feed_replicas(bytes, commands * self.prices.cpu.del, self.changes);
+        }
+        if !self.config.appendonly {
             return;
         }
         self.aof.append(bytes, self.changes);
