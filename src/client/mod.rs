@@ -5,6 +5,7 @@ pub mod group;
 pub mod key_classes;
 pub mod keys;
 pub mod open;
+pub mod operation;
 pub mod patience;
 pub mod program;
 pub mod slab;

@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::closed::ClosedLoop;
 use super::keys::KeySampler;
 use super::open::OpenLoop;
+use super::operation::{End, Finished, Mishaps, Operation, Outcome, Request, Sent};
 use super::patience::Timers;
 use super::slab::{Slab, Ticket};
 use crate::rng::{Numbered, StreamId, Streams, Uniform};
@@ -18,22 +19,6 @@ use crate::units::{NEVER, Nanos};
 
 /// Owners of [`StreamId::Pattern`] beyond this draw whether a client dies.
 const DEATHS: u64 = 1 << 32;
-
-/// What the last command of a step replied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing yet.
-    #[default]
-    None,
-    /// The nil reply.
-    Nil,
-    /// `+OK`.
-    Ok,
-    /// A number, or a string that is one.
-    Value(i64),
-    /// An error: the operation fails.
-    Error,
-}
 
 /// When operations begin.
 #[derive(Clone, Debug)]
@@ -49,94 +34,6 @@ pub enum Starts {
         /// The instant; [`NEVER`] while it is not known.
         at: Nanos,
     },
-}
-
-/// An operation that runs.
-#[derive(Clone, Copy, Debug)]
-struct Operation {
-    key: u32,
-    connection: u32,
-    started_at: Nanos,
-    /// The request it waits for.
-    request: Ticket,
-    step: u8,
-    /// Times the current step was sent again, and all steps.
-    tries: u32,
-    retries: u32,
-    /// Its client would have died by now if it was to.
-    survived: bool,
-    /// Increments in the replies it has read.
-    increments: u32,
-    number: u64,
-    outcomes: [Outcome; MAX_STEPS],
-}
-
-/// A step that was sent and is not answered.
-#[derive(Clone, Copy, Debug)]
-struct Request {
-    operation: Ticket,
-    step: u8,
-    key: u32,
-    connection: u32,
-    sent_at: Nanos,
-    gives_up_at: Nanos,
-    /// What the server did, on its way back.
-    outcome: Outcome,
-    increments: u32,
-}
-
-/// A step as the server gets it.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
-    /// When the client meant to send it.
-    pub arrived_at: Nanos,
-    /// When the server can read it.
-    pub readable_at: Nanos,
-    /// Its number among the requests.
-    pub request: u32,
-    /// Which step.
-    pub step: usize,
-    /// Connection within the group.
-    pub connection: u32,
-}
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Every step was answered.
-    Done,
-    /// The server replied an error or the connection died.
-    Refused,
-    /// No reply came in time, and no retry was left.
-    TimedOut,
-    /// Its client died between two steps.
-    ClientDied,
-}
-
-/// An operation that has ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished {
-    /// When it was meant to begin.
-    pub started_at: Nanos,
-    /// When its client knew the end.
-    pub ended_at: Nanos,
-    /// How it ended.
-    pub end: End,
-    /// Increments that its client knows were done.
-    pub increments: u32,
-    /// Steps sent again.
-    pub retries: u32,
-}
-
-/// What clients met beside the ends of operations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mishaps {
-    /// Requests given up.
-    pub timeouts: u64,
-    /// Requests sent again.
-    pub retries: u64,
-    /// Increments of requests whose client no longer waited.
-    pub unseen_increments: u64,
 }
 
 /// The operations of a group of clients.

@@ -10,7 +10,7 @@ use super::server::Server;
 use super::step_plan::{CallPlan, ERROR_REPLY, EXEC, MULTI, PatternPlan, StepPlan};
 use super::step_plan::{deletion, logged, logged_commands, text_length};
 use super::work::{Answered, Work};
-use crate::client::program::Outcome;
+use crate::client::operation::Outcome;
 use crate::scenario::pattern::{Block, Call};
 use crate::units::{MILLISECOND, Nanos};
 

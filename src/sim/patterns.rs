@@ -3,7 +3,7 @@
 use super::run::Simulation;
 use super::turn::Probe;
 use crate::client::group::{ClientGroup, Unit};
-use crate::client::program::End;
+use crate::client::operation::End;
 use crate::observe::patterns::PatternResult;
 use crate::redis::exact_keys::gone_at;
 use crate::redis::server::Server;

@@ -12,7 +12,7 @@ use writepath::scenario::resolve::{Overrides, resolve};
 use writepath::units::{MILLISECOND, SECOND};
 
 use super::patterns::{pattern, result};
-use super::support::poisson;
+use super::support::{poisson, record};
 use super::world::{on_a_free_machine, simulate};
 
 /// A built-in scenario with settings.
@@ -125,6 +125,30 @@ fn a_timeout_longer_than_every_reply_changes_nothing() {
     let (endless, patient) = (with(None), with(Some(SECOND)));
     assert_eq!(endless.sums, patient.sums);
     assert_eq!(endless.sojourn.quantile(0.999), patient.sojourn.quantile(0.999));
+}
+
+#[test]
+fn a_probe_changes_nothing_and_sees_every_command() {
+    let mut scenario = pattern("get-set-incr", poisson(20_000.0), MILLISECOND, 1.0, |pattern| {
+        (pattern.key_count, pattern.patience.timeout, pattern.patience.retries) =
+            (5, Some(3 * MILLISECOND), 2);
+    });
+    scenario.machine.cpu.incr = 20_000;
+    let (seen, probed) = record(&scenario);
+    let bare = simulate(&scenario);
+    assert_eq!(probed.patterns[0].sums, bare.patterns[0].sums);
+    assert_eq!(probed.completed, bare.completed);
+    assert_eq!(seen.iter().map(|replied| replied.commands as u64).sum::<u64>(), bare.completed);
+}
+
+#[test]
+fn a_server_that_exits_refuses_what_it_had() {
+    let text = "[redis]\nappendonly = true\nappendfsync = \"always\"\nsave = \"\"\n[[workload]]\nrate = \"20k/s\"\n\
+                pattern = \"get-set-incr\"\nwindow = \"50ms\"\ntimeout = \"100ms\"\nretries = 2\n\
+                [[event]]\nat = \"500ms\"\ndo = \"disk-full\"\nfor = \"400ms\"\n[run]\nduration = \"1s\"\n";
+    let run = simulate(&on_a_free_machine(text, |machine| machine.network.one_way = MILLISECOND));
+    let sums = run.patterns[0].sums;
+    assert!(run.errors.connection_lost > 0 && sums.refused > 0, "{:?} {sums:?}", run.errors);
 }
 
 #[test]

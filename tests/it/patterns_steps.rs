@@ -3,7 +3,7 @@
 //! Method: steps are handed to a server one by one, at times of the test's choosing; bytes are counted on arrays of
 //! bulk strings written out here.
 
-use writepath::client::program::Outcome::{self, Error, Nil, Ok, Value};
+use writepath::client::operation::Outcome::{self, Error, Nil, Ok, Value};
 use writepath::dist::Dist;
 use writepath::redis::server::Server;
 use writepath::redis::step_plan::PatternPlan;

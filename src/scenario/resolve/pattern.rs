@@ -8,7 +8,7 @@ use super::super::shapes::popularity;
 use super::super::steps::{part, steps};
 use super::super::tree::{Node, Table, Value};
 use super::super::values::{choice, quantity, text};
-use super::super::{Action, KeyPopularity, TimedEvent, Workload};
+use super::super::{Action, KeyPopularity, Source, TimedEvent, Workload};
 use crate::redis::config::RedisConfig;
 use crate::redis::version::Version;
 use crate::units::{self, MILLISECOND};
@@ -21,7 +21,12 @@ const PATIENCE_KEYS: &[&str] = &["timeout", "retries", "retry-backoff", "retry-b
 const COMMAND_KEYS: &[&str] = &["operation", "mix", "value-size"];
 
 /// Reads the pattern of a group, if it has one.
-pub fn read(section: &Section<'_>, version: Version, is_open: bool, reader: &mut Reader) -> Option<Pattern> {
+pub fn read(
+    section: &Section<'_>,
+    version: Version,
+    source: &Source,
+    reader: &mut Reader,
+) -> Option<Pattern> {
     if !section.has("pattern") {
         for key in PATTERN_KEYS.iter().chain(PATIENCE_KEYS).filter(|key| section.has(key)) {
             let remedy = match PATIENCE_KEYS.contains(key) {
@@ -68,7 +73,7 @@ pub fn read(section: &Section<'_>, version: Version, is_open: bool, reader: &mut
     }
     let released = section.has("release") && reader.choice(section, "release").value.is_some();
     if released {
-        check_release(section, is_open, key_count, reader);
+        check_release(section, source, key_count, reader);
     }
     Some(Pattern {
         name,
@@ -150,9 +155,9 @@ fn fitting(node: &Node, keys: u64) -> Result<KeyPopularity, Fault> {
     }
 }
 
-fn check_release(section: &Section<'_>, is_open: bool, key_count: u64, reader: &mut Reader) {
+fn check_release(section: &Section<'_>, source: &Source, key_count: u64, reader: &mut Reader) {
     let place = section.place_of("release");
-    if is_open {
+    if let Source::Open { .. } = source {
         let read = "workload.release: clients of an open loop do not wait for an expiry";
         reader.problem(&place, read, "set loop = \"closed\"");
     }
@@ -160,7 +165,7 @@ fn check_release(section: &Section<'_>, is_open: bool, key_count: u64, reader: &
         let read = "workload.release: clients wait for the expiry of one key";
         reader.problem(&section.place_of("pattern-keys"), read, "take pattern-keys out, or set it to 1");
     }
-    if section.has("think") {
+    if matches!(source, Source::Closed { think } if think.mean() > 0.0) {
         let read = "workload.think: clients that wait for an expiry do not think";
         reader.problem(&section.place_of("think"), read, "take it out, or take release out");
     }
@@ -199,7 +204,7 @@ fn backoff(node: &Node) -> Result<Backoff, Fault> {
     let Value::Table(table) = &node.value else {
         return quantity(node, units::parse_span).map(Backoff::Constant);
     };
-    for entry in table.entries.iter().filter(|entry| !BACKOFF_KEYS.contains(&entry.key.as_str())) {
+    if let Some(entry) = table.entries.iter().find(|entry| !BACKOFF_KEYS.contains(&entry.key.as_str())) {
         let remedy = super::super::file::suggestion(&entry.key, BACKOFF_KEYS.into_iter());
         return Err(Fault::new(format!("unknown key {:?}", entry.key), remedy).at(&entry.place));
     }

@@ -60,7 +60,7 @@ fn read_group(
     let mut source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
     let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
     let (connections, pipeline) = (count("connections"), count("pipeline"));
-    let pattern = pattern::read(&section, version, is_open, reader);
+    let pattern = pattern::read(&section, version, &source, reader);
     // Keys of a pattern stand beside the dataset, and the pattern names its commands.
     let (mut mix, mut keys) = (Vec::new(), KeyPopularity::Uniform);
     if !section.has("pattern") {
