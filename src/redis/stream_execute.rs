@@ -116,14 +116,7 @@ impl Server {
     }
 
     /// XREADGROUP: an XCLAIM is propagated for each entry delivered.
-    fn read_group(
-        &mut self,
-        entry: &Entry,
-        op: &StreamOp,
-        class: usize,
-        u: f64,
-        work: &mut Work,
-    ) -> Outcome {
+    fn read_group(&mut self, entry: &Entry, op: &StreamOp, class: usize, u: f64, work: &mut Work) -> Outcome {
         let Some(streams) = self.streams.as_mut() else { return Outcome::default() };
         let shape = streams.shape;
         let delivered = streams.deliver(class, op.count, u);
