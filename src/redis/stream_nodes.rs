@@ -19,7 +19,7 @@ const NODE_HEADER: u64 = 7 + 4 * 2;
 /// 2, number of elements 2 \[bytes\].
 const ENTRY: u64 = 2 + 4 + 2 + 2;
 /// Radix-tree node with the rest of a 16-byte key and its pointer (rax.c; approximate) \[bytes\].
-pub(super) const RAX_NODE: u64 = 40;
+const RAX_NODE: u64 = 40;
 /// Entries of a node beyond which scenarios are refused: fillings are kept one by one.
 pub const CAPACITY_MAX: u64 = 65_536;
 /// In an RDB: a node's key, and the length of its string \[bytes\].

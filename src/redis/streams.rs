@@ -18,7 +18,6 @@ use super::keyspace::{ClassMap, KeyMemory, Keyspace};
 use super::memory::{ValueShape, bytes_per_key, size_class};
 use super::resp::{STREAM_FIELD_LENGTH, STREAM_ID_LENGTH, bulk, digits};
 use super::stream_command::{CONSUMER_LENGTH, GROUP_LENGTH, Trim};
-use super::stream_nodes::RAX_NODE;
 pub use super::stream_nodes::{Moved, NodeShape, StreamClass};
 use super::version::Version;
 use crate::observe::streams::StreamUse;
@@ -31,10 +30,12 @@ const LIMIT_NODES: u64 = 100;
 const STREAM: (u64, u64) = (80, 40);
 /// A `rax` and its first node \[bytes\].
 const RAX: u64 = 24 + 16;
-/// A consumer group with one consumer: two trees for pending entries, one for consumers (approximate) \[bytes\].
+/// A consumer group with one consumer: two trees for pending entries, one for consumers (used_memory of Redis 7.0.15)
+/// \[bytes\].
 const GROUP: u64 = 300;
-/// A pending entry: `streamNACK` and a radix-tree node for group and consumer each \[bytes\].
-const PENDING: u64 = 24 + 2 * RAX_NODE;
+/// A pending entry: `streamNACK` and a place in the radix trees of group and consumer (used_memory of Redis 7.0.15:
+/// 149) \[bytes\].
+const PENDING: u64 = 150;
 /// In an RDB: a stream's length, ids and numbers; a pending entry in the group (id, time, count) and in the consumer
 /// (id) \[bytes\].
 const RDB_STREAM: u64 = 40;
@@ -282,7 +283,7 @@ impl Streams {
             rdb_bytes: self.rdb_bytes(),
             added: self.totals.added,
             removed: self.totals.removed,
-            missed: self.totals.missed,
+            missed: if self.has_group { self.totals.missed } else { 0 },
             delivered: self.totals.delivered,
             acknowledged: self.totals.acknowledged,
             pending: self.pending(),
