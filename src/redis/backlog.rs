@@ -167,6 +167,7 @@ impl History {
     pub fn at(&self, offset: u64) -> Knot {
         let next = self.knots.partition_point(|knot| knot.offset < offset);
         match (next.checked_sub(1).and_then(|before| self.knots.get(before)), self.knots.get(next)) {
+            (_, Some(after)) if after.offset == offset => *after,
             (Some(before), Some(after)) => between(before, after, offset),
             (None, Some(after)) => *after,
             (before, None) => before.copied().unwrap_or_default(),
@@ -183,14 +184,24 @@ impl History {
 }
 
 fn between(before: &Knot, after: &Knot, offset: u64) -> Knot {
-    let whole = (after.offset - before.offset).max(1) as u128;
-    let part = (offset - before.offset) as u128;
-    let mix = |from: u64, to: u64| from + ((to - from) as u128 * part / whole) as u64;
+    let whole = (after.offset - before.offset).max(1);
+    let part = offset - before.offset;
+    let mix = |from: u64, to: u64| from + proportion(to - from, part, whole);
     Knot {
         offset,
         at: mix(before.at, after.at),
         changes: mix(before.changes, after.changes),
         work: mix(before.work, after.work),
+    }
+}
+
+/// `of × part / whole` without overflow, rounded down; `part` ≤ `whole`, or the result fits all the same.
+#[inline]
+pub fn proportion(of: u64, part: u64, whole: u64) -> u64 {
+    match of.checked_mul(part) {
+        Some(product) => product / whole,
+        // Divisions of 128 bits are slow, and rare here.
+        None => (of as u128 * part as u128 / whole as u128) as u64,
     }
 }
 

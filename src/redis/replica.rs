@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use super::backlog::proportion;
 use crate::curve::Curve;
 use crate::math::Factor;
 use crate::units::{KIB, MILLISECOND, NEVER, Nanos, SECOND};
@@ -348,8 +349,7 @@ fn part_done(segment: &Segment, now: Nanos) -> u64 {
         return 0;
     }
     let span = (segment.applied_at - segment.start).max(1);
-    let bytes = segment.end - segment.begin;
-    ((bytes as u128 * (now - segment.start).min(span) as u128) / span as u128) as u64
+    proportion(segment.end - segment.begin, (now - segment.start).min(span), span)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::config::RedisConfig;
 use super::link::{Link, LinkState, LinkStats};
 use super::replica::Sent;
 use super::server::Server;
+use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
 use crate::math::Factor;
@@ -84,6 +85,9 @@ pub struct Replication {
     pub(super) cron_at: Nanos,
     pub(super) idle_since: Option<Nanos>,
     pub(super) copy: Factor,
+    /// The stream when it was last sent, and now: all that a replica in step has to be sent.
+    sent_up_to: Knot,
+    now: Knot,
     /// WAIT and WAITAOF so far.
     pub waits: WaitCounts,
     /// Bytes of the stream over the measured time, up to the present primary's first.
@@ -133,6 +137,8 @@ impl Replication {
             cron_at: 0,
             idle_since: None,
             copy: Factor::new(machine.cpu.aof_append_per_kib / KIB as f64),
+            sent_up_to: Knot { changes, ..Knot::default() },
+            now: Knot { changes, ..Knot::default() },
             waits: WaitCounts::default(),
             streamed: (0, 0),
         };
@@ -257,6 +263,8 @@ impl Replication {
         self.streamed = (self.streamed(), offset);
         self.offset = offset;
         self.history.rewind(offset, now, changes);
+        self.now = self.history.at(offset);
+        self.sent_up_to = self.now;
         self.work = self.history.at(offset).work;
     }
 
@@ -311,6 +319,7 @@ impl Server {
         replication.pending = true;
         let knot = Knot { offset: replication.offset, at: self.main.now, changes, work: replication.work };
         replication.history.push(knot);
+        replication.now = knot;
         let needed = replication.needed_from();
         if let Some(backlog) = &mut replication.backlog {
             backlog.feed(replication.offset, needed);
@@ -331,6 +340,7 @@ impl Server {
             self.write_to_replica(index);
         }
         self.replication.pending = false;
+        self.replication.sent_up_to = self.replication.now;
         let needed = self.replication.needed_from();
         if let Some(backlog) = &mut self.replication.backlog {
             backlog.trim(needed, TRIM_PER_TURN);
@@ -364,28 +374,24 @@ impl Server {
 
     /// The same for the writes of `writes` quiet turns that lasted from `first_at` to `last_at`, and the stream's
     /// books of them.
-    pub fn replicated_in_bulk(
-        &mut self,
-        first_at: Nanos,
-        last_at: Nanos,
-        writes: u64,
-        bytes: u64,
-        work: Nanos,
-    ) {
+    pub fn replicated_in_bulk(&mut self, first_at: Nanos, last_at: Nanos, writes: u64, done: &Work) {
+        let (bytes, work) = (done.repl_bytes, done.repl_work);
         let replication = &mut self.replication;
         replication.offset += bytes;
         replication.work += work;
         let offset = replication.offset;
         let knot = Knot { offset, at: last_at, changes: self.changes, work: replication.work };
         replication.history.push(knot);
+        (replication.now, replication.sent_up_to) = (knot, knot);
         if let Some(backlog) = &mut replication.backlog {
             backlog.feed(offset, offset);
         }
         for index in 0..replication.links.len() {
-            let link = &replication.links[index];
+            let link = &mut replication.links[index];
             if link.spec.of.is_none() && link.state == LinkState::Online {
-                let work = replication.work_until(index, offset);
-                replication.links[index].send(&Sent { first_at, last_at, writes, end: offset, work });
+                // All of them were in step: `room` has seen to that.
+                let work = link.spec.apply.map_or(work, |each| done.changed * each);
+                link.send(&Sent { first_at, last_at, writes, end: offset, work });
             }
         }
     }
@@ -395,7 +401,10 @@ impl Replication {
     /// The work a replica has with the stream from what it was sent to `end`.
     pub(super) fn work_until(&self, index: usize, end: u64) -> Nanos {
         let link = &self.links[index];
-        let (from, to) = (self.history.at(link.node.sent), self.history.at(end));
+        let (from, to) = match (link.node.sent, end) == (self.sent_up_to.offset, self.now.offset) {
+            true => (self.sent_up_to, self.now),
+            false => (self.history.at(link.node.sent), self.history.at(end)),
+        };
         match link.spec.apply {
             Some(each) => (to.changes - from.changes) * each,
             None => to.work - from.work,

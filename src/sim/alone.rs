@@ -209,8 +209,7 @@ impl<P: Probe> Simulation<'_, P> {
             server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
         }
         if sums.sent > 0 {
-            let (bytes, apply) = (work.repl_bytes, work.repl_work);
-            server.replicated_in_bulk(sums.sent_first, sums.sent_last, sums.sent, bytes, apply);
+            server.replicated_in_bulk(sums.sent_first, sums.sent_last, sums.sent, work);
         }
         self.account(sums.changed_at, work, turns);
         self.spend(&sums.work);
