@@ -14,6 +14,9 @@ const ALL: &[(&str, &str)] = &[
     ("slow-disk", include_str!("../../experiments/scenarios/slow-disk.toml")),
     ("pipelined", include_str!("../../experiments/scenarios/pipelined.toml")),
     ("closed-loop-50", include_str!("../../experiments/scenarios/closed-loop-50.toml")),
+    ("expiry-storm", include_str!("../../experiments/scenarios/expiry-storm.toml")),
+    ("expiry-jitter", include_str!("../../experiments/scenarios/expiry-jitter.toml")),
+    ("ttl-aligned-to-minute", include_str!("../../experiments/scenarios/ttl-aligned-to-minute.toml")),
 ];
 
 /// The text of a built-in scenario.
