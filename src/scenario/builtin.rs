@@ -31,6 +31,9 @@ const ALL: &[(&str, &str)] = &[
     ("rate-limiter-lua", include_str!("../../experiments/scenarios/rate-limiter-lua.toml")),
     ("rate-limiter-multi", include_str!("../../experiments/scenarios/rate-limiter-multi.toml")),
     ("retry-storm", include_str!("../../experiments/scenarios/retry-storm.toml")),
+    ("expiry-storm", include_str!("../../experiments/scenarios/expiry-storm.toml")),
+    ("expiry-jitter", include_str!("../../experiments/scenarios/expiry-jitter.toml")),
+    ("ttl-aligned-to-minute", include_str!("../../experiments/scenarios/ttl-aligned-to-minute.toml")),
 ];
 
 /// The text of a built-in scenario.

@@ -165,7 +165,7 @@ mod tests {
         let sampler = TtlSampler::new(&ttl);
         for _ in 0..1000 {
             let deadline = sampler.deadline(12_345, &mut stream);
-            assert!(deadline % 60_000 == 0 && deadline <= 12_345 + ttl.longest_ms());
+            assert!(deadline.is_multiple_of(60_000) && deadline <= 12_345 + ttl.longest_ms());
         }
     }
 
