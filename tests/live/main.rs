@@ -25,6 +25,9 @@ use figures::Figures;
 use patterns::Pattern;
 use storm::Storm;
 
+/// Shortest run of a pattern \[s\]: its key lives one, and something must have followed.
+const SHORTEST_S: u64 = 5;
+
 /// One thing to measure.
 enum Experiment {
     Pattern(Pattern),
@@ -44,8 +47,9 @@ impl Wanted {
         let mut wanted = Wanted { seconds: 30, names: Vec::new() };
         for argument in arguments {
             if let Some(text) = argument.strip_prefix("--seconds=") {
-                wanted.seconds =
-                    text.parse().map_err(|_| format!("{argument}: write a whole number of seconds"))?;
+                let seconds = text.parse().ok().filter(|seconds| *seconds >= SHORTEST_S);
+                wanted.seconds = seconds
+                    .ok_or(format!("{argument}: write a whole number of seconds from {SHORTEST_S}"))?;
             } else if argument.starts_with('-') {
                 // Flags of the usual test harness, as in `cargo test -- --nocapture`, mean nothing here.
                 eprintln!("not a flag of this test: {argument}");

@@ -13,7 +13,8 @@ const TTL_S: u64 = 1;
 const CONNECTIONS: usize = 50;
 /// A counter that begins anew is looked at after this time: well beyond the race, well below the TTL.
 const SETTLED: Duration = Duration::from_millis(20);
-const SCRIPT: &str = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n";
+const SCRIPT: &str = "local n = redis.call('INCR', KEYS[1]) \
+    if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n";
 
 const GET: u8 = 0;
 const SET: u8 = 1;
@@ -30,6 +31,16 @@ pub enum Kind {
     Lua,
     /// SET key 0 NX EX 1; INCR.
     Nx,
+}
+
+impl Kind {
+    fn first_step(self) -> u8 {
+        match self {
+            Kind::Racy => GET,
+            Kind::Nx => SET,
+            Kind::Lua => INCR,
+        }
+    }
 }
 
 /// One run.
@@ -57,14 +68,7 @@ impl Clients {
         let mut clients =
             Clients { kind, script, increments: 0, look_at: None, first: Vec::new(), commands: 0 };
         let mut first = Vec::new();
-        clients.command(
-            match kind {
-                Kind::Racy => GET,
-                Kind::Nx => SET,
-                Kind::Lua => INCR,
-            },
-            &mut first,
-        );
+        clients.command(kind.first_step(), &mut first);
         clients.first = first;
         clients
     }
@@ -88,11 +92,7 @@ impl Program for Clients {
     fn begin(&mut self, out: &mut Vec<u8>) -> u8 {
         out.extend_from_slice(&self.first);
         self.commands += 1;
-        match self.kind {
-            Kind::Racy => GET,
-            Kind::Nx => SET,
-            Kind::Lua => INCR,
-        }
+        self.kind.first_step()
     }
 
     fn next(&mut self, step: u8, reply: &Reply, out: &mut Vec<u8>) -> Option<u8> {
@@ -157,7 +157,7 @@ impl Pattern {
         let operations = measured.sojourn.len() as u64;
         let (sojourn, late) =
             (Sorted::from(measured.sojourn.iter().map(|one| one.1)), Sorted::from(measured.late));
-        // One step has no turnaround; its round trip is the whole operation.
+        // An operation of one step has none.
         let turnaround = Sorted::from(measured.turnaround);
         let stalls = Sorted::from(measured.stalls.iter().map(|one| one.1));
         figures.text("redis_version", server.info("server")?.text("redis_version").unwrap_or("?"));
@@ -199,14 +199,17 @@ impl Pattern {
         figures.number("sets_per_expiry_mean", sets as f64 / all as f64);
         figures.count("sets_per_expiry_max", most);
         figures.number("lost_per_window", ledger.lost as f64 / all as f64);
+        let between = match turnaround.at(0.5) {
+            0 => String::new(),
+            nanos => format!("; r {:.0} us", nanos as f64 / 1e3),
+        };
         Ok(format!(
             "{operations} operations, {all} windows: {immortal} without TTL ({share:.2} ± {error:.2}, expected \
-             {expected:.2}), {:.2} SETs each (max {most}), {} increments lost; sojourn P50 {}, P99 {}; r {:.0} us",
+             {expected:.2}), {:.2} SETs each (max {most}), {} increments lost; sojourn P50 {}, P99 {}{between}",
             sets as f64 / all as f64,
             ledger.lost,
             ms(sojourn.at(0.5)),
             ms(sojourn.at(0.99)),
-            turnaround.at(0.5) as f64 / 1e3,
         ))
     }
 }
