@@ -14,6 +14,10 @@ const REFUSABLE_LOAD: f64 = 1.618;
 const CRON_REHASH: Nanos = MILLISECOND;
 /// Buckets that it moves between two looks at the clock.
 const CRON_BATCH: u64 = 100;
+/// Empty buckets that a step passes at most (`empty_visits = n*10`).
+const EMPTY_VISITS: f64 = 10.0;
+/// Time to pass an empty bucket of an array that is read in order \[ns\]; assumed, an eighth of a cache line.
+const EMPTY_BUCKET: f64 = 1.0;
 /// Bytes of a bucket of dict.c: one pointer.
 const POINTER: u64 = 8;
 /// Bytes of a bucket of hashtable.c: a cache line.
@@ -63,11 +67,13 @@ pub struct Moved {
 }
 
 /// A rehash in progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Rehash {
     old_buckets: u64,
-    /// Next bucket of the old table to move.
-    next: u64,
+    /// Buckets of the old table that are done with, in the mean.
+    done: f64,
+    /// Keys when it began.
+    keys: u64,
 }
 
 /// The table's sizes; its keys are not in it.
@@ -141,12 +147,13 @@ impl Dict {
         self.used = self.used.saturating_sub(1);
     }
 
-    /// Moves up to `buckets` buckets of a rehash in progress: each lookup, insertion and deletion moves one.
+    /// Does so many steps of a rehash in progress: each lookup, insertion and deletion does one. A step moves the
+    /// next bucket that holds keys, and passes over empty ones on the way, at most 10 (`dictRehash`); hashtable.c
+    /// has no such rule. Keys lie at random, so the share of buckets that hold some follows from the load.
     ///
     /// While a child lives nothing is moved from 7.0 on, unless the two tables differ by the forced ratio.
-    /// Every bucket counts as a move, though dict.c passes over up to 10 empty ones with each: a rehash from
-    /// load 1, where 37 % are empty, really takes 0.63 times as many.
-    pub fn step(&mut self, buckets: u64, child_alive: bool) -> Moved {
+    pub fn step(&mut self, steps: u64, child_alive: bool) -> Moved {
+        let full = self.full_share();
         let Some(rehash) = &mut self.rehash else { return Moved::default() };
         if child_alive && self.version.has(7, 0) {
             let (small, large) = (self.buckets.min(rehash.old_buckets), self.buckets.max(rehash.old_buckets));
@@ -154,14 +161,31 @@ impl Dict {
                 return Moved::default();
             }
         }
-        let moved = buckets.min(rehash.old_buckets - rehash.next);
-        rehash.next += moved;
-        if rehash.next < rehash.old_buckets {
-            return Moved { buckets: moved, freed_bytes: None };
+        let before = rehash.done;
+        rehash.done = (before + steps as f64 * passed_by_a_step(full, steps)).min(rehash.old_buckets as f64);
+        let buckets = (rehash.done * full) as u64 - (before * full) as u64;
+        if rehash.done < rehash.old_buckets as f64 {
+            return Moved { buckets, freed_bytes: None };
         }
         let freed_bytes = Some(table_bytes(self.version, rehash.old_buckets));
         self.rehash = None;
-        Moved { buckets: moved, freed_bytes }
+        Moved { buckets, freed_bytes }
+    }
+
+    /// Share of the old table's buckets that hold keys.
+    fn full_share(&self) -> f64 {
+        match &self.rehash {
+            Some(rehash) if !has_line_buckets(self.version) => {
+                let keys = rehash.keys.min(self.used).max(1);
+                -libm::expm1(-(keys as f64) / rehash.old_buckets as f64)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Buckets of both tables (`dictSlots`).
+    pub fn slots(&self) -> u64 {
+        self.buckets + self.rehash.map_or(0, |rehash| rehash.old_buckets)
     }
 
     /// Shrinks a sparse table, as serverCron does before it rehashes.
@@ -185,17 +209,20 @@ impl Dict {
         if sparse && buckets < self.buckets { self.replace(buckets) } else { Growth::None }
     }
 
-    /// Buckets that one serverCron moves in its millisecond, `bucket` nanoseconds each; none while a child
-    /// lives or without `activerehashing`, which the caller knows.
+    /// Steps that one serverCron does in its millisecond, where moving a bucket takes `bucket` nanoseconds; none
+    /// while a child lives or without `activerehashing`, which the caller knows.
     pub fn cron_rehash_budget(&self, bucket: Nanos) -> u64 {
         if self.rehash.is_none() {
             return 0;
         }
-        (CRON_REHASH / bucket.max(1)).next_multiple_of(CRON_BATCH).max(CRON_BATCH)
+        let full = self.full_share();
+        let passed = passed_by_a_step(full, CRON_BATCH);
+        let step = passed * full * bucket as f64 + passed * (1.0 - full) * EMPTY_BUCKET;
+        ((CRON_REHASH as f64 / step.max(1.0)) as u64).next_multiple_of(CRON_BATCH).max(CRON_BATCH)
     }
 
     fn replace(&mut self, buckets: u64) -> Growth {
-        self.rehash = Some(Rehash { old_buckets: self.buckets, next: 0 });
+        self.rehash = Some(Rehash { old_buckets: self.buckets, done: 0.0, keys: self.used });
         self.buckets = buckets;
         Growth::Allocated { new_bytes: table_bytes(self.version, buckets) }
     }
@@ -233,6 +260,18 @@ impl Dict {
     }
 }
 
+/// Buckets that one of `steps` steps taken together passes in the mean, the one it moves included, when a share of
+/// `full` holds keys: up to 10 empty ones for each step, then it ends without a move.
+fn passed_by_a_step(full: f64, steps: u64) -> f64 {
+    if full >= 1.0 {
+        1.0
+    } else if steps < CRON_BATCH {
+        (1.0 - libm::pow(1.0 - full, EMPTY_VISITS)) / full
+    } else {
+        (1.0 / full).min(EMPTY_VISITS / (1.0 - full))
+    }
+}
+
 /// Entries to buckets, or one table to the other, from which a living child no longer holds a rehash up
 /// (`dict_force_resize_ratio`).
 fn forced_ratio(version: Version) -> u64 {
@@ -242,6 +281,7 @@ fn forced_ratio(version: Version) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::{StreamId, Streams, Uniform};
 
     fn grow(dict: &mut Dict, child_alive: bool) -> u64 {
         loop {
@@ -259,13 +299,49 @@ mod tests {
             assert_eq!(dict.insert(false, true), Growth::Allocated { new_bytes: allocated * mib });
             assert_eq!(dict.bytes(), (allocated + freed) * mib);
             let done = dict.step(keys, false);
-            assert_eq!(done, Moved { buckets: keys, freed_bytes: Some(freed * mib) });
+            assert_eq!(done.freed_bytes, Some(freed * mib));
+            // All but 1/e of the buckets held keys.
+            let full = keys as f64 * (1.0 - (-1f64).exp());
+            assert!((done.buckets as f64 - full).abs() <= 2.0, "{} of {full}", done.buckets);
             assert_eq!((dict.bytes(), dict.is_rehashing()), (allocated * mib, false));
         }
     }
 
+    /// A table of which every bucket is drawn, gone through as dict.c does.
+    fn steps_of_dict_c(buckets: usize, keys: u64) -> u64 {
+        let mut draws = Streams::new(1, 0).open(StreamId::Keyspace, keys);
+        let mut full = vec![false; buckets];
+        (0..keys).for_each(|_| full[draws.below(buckets as u64) as usize] = true);
+        let (mut next, mut steps) = (0, 0);
+        while next < buckets {
+            steps += 1;
+            let mut visits = 10;
+            while next < buckets && !full[next] && visits > 0 {
+                (next, visits) = (next + 1, visits - 1);
+            }
+            next += (visits > 0) as usize;
+        }
+        steps
+    }
+
     #[test]
-    fn a_rehash_takes_as_many_moves_as_the_old_table_has_buckets() {
+    fn steps_pass_over_empty_buckets_as_those_of_dict_c() {
+        let buckets = 1 << 16;
+        for keys in [buckets, buckets / 3, buckets / 12, buckets / 50] {
+            let mut dict = Dict { used: keys, ..Dict::new(Version::redis(7, 2), buckets) };
+            dict.replace(4);
+            let mut steps = 0;
+            while dict.is_rehashing() {
+                dict.step(1, false);
+                steps += 1;
+            }
+            let exact = steps_of_dict_c(buckets as usize, keys) as f64;
+            assert!((steps as f64 / exact - 1.0).abs() < 0.03, "{keys} keys: {steps} steps, exactly {exact}");
+        }
+    }
+
+    #[test]
+    fn a_rehash_moves_the_buckets_that_hold_keys() {
         let mut dict = Dict::new(Version::redis(7, 2), 1000);
         assert_eq!(dict.buckets(), 1024);
         grow(&mut dict, false);
@@ -274,7 +350,7 @@ mod tests {
         while dict.is_rehashing() {
             moves += dict.step(1, false).buckets;
         }
-        assert_eq!(moves, 1024);
+        assert_eq!(moves, 647);
         assert_eq!(dict.step(1, false), Moved::default());
     }
 
@@ -304,8 +380,8 @@ mod tests {
         {
             let mut dict = Dict::new(version, 1 << 20);
             grow(&mut dict, false);
-            assert_eq!(dict.step(1, true).buckets, moves, "{version}");
-            assert_eq!(dict.step(1, false).buckets, 1);
+            assert_eq!((dict.step(100, true).buckets > 0) as u64, moves, "{version}");
+            assert!(dict.step(100, false).buckets > 0);
         }
     }
 

@@ -399,7 +399,7 @@ impl Expires {
     /// table alone (`DICT_HT_INITIAL_SIZE`; hashtable.c counts seven entries a bucket).
     pub(super) fn slots(&self, version: Version) -> (u64, bool) {
         let per_bucket = if has_line_buckets(version) { 7 } else { 1 };
-        let (buckets, keys) = (self.dict.buckets(), self.keys());
+        let (buckets, keys) = (self.dict.slots(), self.keys());
         (buckets, buckets > 4 && keys * 100 / (buckets * per_bucket) < 1)
     }
 

@@ -79,7 +79,8 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         streams: result.streams.as_ref().map(StreamOutput::from),
         replicas: replicas::replicas(result.replication.as_ref()),
         replication: replicas::replication(result.replication.as_ref()),
-        patterns: result.patterns.iter().map(patterns::output).collect(),
+        patterns: (!result.patterns.is_empty())
+            .then(|| result.patterns.iter().map(patterns::output).collect()),
     }
 }
 

@@ -79,8 +79,8 @@ pub struct RunOutput {
     /// Replication as a whole, when the scenario has replicas.
     pub replication: Option<ReplicationOutput>,
     /// Operations of several steps, by group that runs them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub patterns: Vec<PatternOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patterns: Option<Vec<PatternOutput>>,
 }
 
 /// Requests answered with an error, by kind.

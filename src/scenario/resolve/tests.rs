@@ -141,10 +141,9 @@ fn a_resolved_scenario_prints_as_a_file_that_resolves_to_it() {
         let scenario = read(text);
         let printed = resolved_toml(&scenario);
         assert_same(&scenario, &read(&printed));
-        assert_eq!(
-            resolved_toml(&read(&printed)).lines().count() + scenario.notes.len(),
-            printed.lines().count()
-        );
+        // Notes on how a value was come to are gone then, and nothing else.
+        let settings = |text: &str| text.lines().filter(|line| !line.starts_with("# note")).count();
+        assert_eq!(settings(&resolved_toml(&read(&printed))), settings(&printed));
     }
 }
 
