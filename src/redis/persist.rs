@@ -28,7 +28,7 @@ impl Server {
             rdb,
             streams: self.streams.as_ref().map_or(StreamPart::default(), |streams| StreamPart {
                 nodes: if rdb { streams.nodes() } else { streams.entries() },
-                bytes: if rdb { streams.rdb_bytes() } else { streams.aof_bytes() },
+                bytes: if rdb { streams.rdb_bytes() } else { streams.aof_bytes(self.config.version) },
             }),
         }
     }

@@ -245,16 +245,20 @@ impl Streams {
     }
 
     /// Bytes of all streams in an AOF rewritten as commands: an XADD an entry, an XSETID a stream, and for a consumer
-    /// group XGROUP CREATE and an XCLAIM a pending entry (aof.c `rewriteStreamObject`).
-    pub fn aof_bytes(&self) -> u64 {
+    /// group XGROUP CREATE and an XCLAIM a pending entry (aof.c `rewriteStreamObject`). From 7.0 on the two commands of
+    /// a stream carry its counts.
+    pub fn aof_bytes(&self, version: Version) -> u64 {
         let command = |arguments: u64, lengths: &[u64]| {
             3 + digits(arguments) + lengths.iter().map(|&length| bulk(length)).sum::<u64>()
         };
         let (key, id, shape) = (self.key_size, STREAM_ID_LENGTH, &self.shape);
         let pair = bulk(STREAM_FIELD_LENGTH) + bulk(shape.value);
         let add = command(3 + 2 * shape.fields, &[4, key, id]) + shape.fields * pair;
-        let set_id = command(7, &[6, key, id, 12, 4, 12, id]);
-        let create = command(7, &[6, 6, key, GROUP_LENGTH, id, 11, 4]);
+        let (set_id, create) = if version.has(7, 0) {
+            (command(7, &[6, key, id, 12, 4, 12, id]), command(7, &[6, 6, key, GROUP_LENGTH, id, 11, 4]))
+        } else {
+            (command(3, &[6, key, id]), command(5, &[6, 6, key, GROUP_LENGTH, id]))
+        };
         let claim = command(12, &[6, key, GROUP_LENGTH, CONSUMER_LENGTH, 1, id, 4, 13, 10, 1, 6, 5]);
         self.entries() * add
             + self.keys() * (set_id + if self.has_group { create } else { 0 })

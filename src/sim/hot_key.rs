@@ -24,9 +24,8 @@ fn is_read(command: &Command) -> bool {
 
 /// The commands of `group` that write, with shares that add up to 1; all when none does.
 fn writes(group: &Workload) -> Workload {
-    let mut group = group.clone();
-    let share: f64 = group.mix.iter().filter(|(command, _)| !is_read(command)).map(|entry| entry.1).sum();
-    if share > 0.0 {
+    let (mut group, share) = (group.clone(), writes_share(group));
+    if group.mix.iter().any(|(command, _)| !is_read(command)) {
         group.mix.retain(|(command, _)| !is_read(command));
         group.mix.iter_mut().for_each(|entry| entry.1 /= share);
     }
@@ -75,12 +74,15 @@ impl<P: Probe> Simulation<'_, P> {
         let measured = self.server.main.now.saturating_sub(self.measured_from_at).max(1) as f64;
         let per_s = |index: usize| self.spent[index].commands as f64 * SECOND as f64 / measured;
         let reads_of = |group: &Workload| -> f64 {
-            group.mix.iter().filter(|(command, _)| is_read(command)).map(|entry| entry.1).sum()
+            group.mix.iter().filter(|(command, _)| is_read(command)).fold(0.0, |sum, entry| sum + entry.1)
         };
-        // Reads of a group that only reads are what its writes are beside; without a write there are none beside.
+        // Where nothing writes, the reads are what is looked at, and none come beside them.
         let only_reads = group.mix.iter().all(|(command, _)| is_read(command));
-        let reads_per_s: f64 =
-            if only_reads { 0.0 } else { hot().map(|(index, group)| per_s(index) * reads_of(group)).sum() };
+        let reads_per_s: f64 = if only_reads {
+            0.0
+        } else {
+            hot().fold(0.0, |sum, (index, group)| sum + per_s(index) * reads_of(group))
+        };
         let reader = hot().find(|(_, group)| reads_of(group) > 0.0).map_or(&group, |(_, group)| group);
         let read = |keys: u64| {
             let kind = if keys > 1 { CommandKind::Mget } else { CommandKind::Get };

@@ -198,6 +198,19 @@ fn the_aof_of_streams_is_rewritten_as_that_of_counters_only_sooner() {
 }
 
 #[test]
+fn a_rewrite_without_preamble_writes_an_xadd_an_entry() {
+    let base = |version: &str, entries: u64| {
+        let text = one_group(version, "XADD", &format!("streams = 10\nstream-entries = {entries}"), "1s")
+            .replace("appendonly = true", "appendonly = true\naof-use-rdb-preamble = false")
+            .replace("rate = \"10000/s\"", "rate = \"1/s\"");
+        int(&simulate(&on_a_free_machine(&text, |_| ())), "aof_base_size")
+    };
+    assert_eq!(base("7.2", 1000) - base("7.2", 0), 10 * 1000 * 101);
+    // XSETID key id, with ENTRIESADDED n MAXDELETEDID id from 7.0 on; more digits of arguments there are not.
+    assert_eq!(base("7.2", 0) - base("6.2", 0), 10 * (19 + 10 + 19 + 22));
+}
+
+#[test]
 fn pending_entries_and_header_pages_are_copied_once() {
     // A snapshot that takes the whole run: what is written to again is not copied again.
     let text = one_group("7.2", "XREADGROUP 10", "streams = 100\nstream-entries = 100", "10s")
