@@ -17,6 +17,7 @@ mod oracle;
 mod postponed_fsync;
 mod queueing;
 mod replication;
+mod replication_scenarios;
 mod replication_waits;
 mod scenarios;
 mod snapshots;
