@@ -132,12 +132,25 @@ impl Server {
     fn fail_over(&mut self, to: Option<usize>) -> bool {
         let now = self.main.now;
         let replication = &mut self.replication;
-        let links = replication.links.iter_mut().enumerate();
-        let own = links.filter(|(_, link)| link.spec.of.is_none());
-        let held: Vec<(usize, u64)> = own.map(|(index, link)| (index, link.holds(now))).collect();
+        let own: Vec<usize> = (0..replication.links.len())
+            .filter(|&index| replication.links[index].spec.of.is_none())
+            .collect();
+        let held: Vec<(usize, u64)> = own
+            .iter()
+            .filter_map(|&index| {
+                let (id, stale) = (replication.links[index].replid, replication.links[index].is_stale(now));
+                let offset = replication.links[index].holds(now);
+                (!stale && replication.leads_to(id, offset)).then_some((index, offset))
+            })
+            .collect();
+        // Only who has a part of the present stream, and all of his data, may take over.
         let furthest = || held.iter().rev().max_by_key(|(_, offset)| *offset).map(|(index, _)| *index);
-        let Some(index) = to.or_else(furthest) else {
-            self.main.blocks.note(now, "failover-refused", "no replica".into());
+        let chosen = match to {
+            Some(index) => held.iter().any(|(other, _)| *other == index).then_some(index),
+            None => furthest(),
+        };
+        let Some(index) = chosen else {
+            self.main.blocks.note(now, "failover-refused", "no replica with data of its own".into());
             return false;
         };
         let taken = held.iter().find(|(other, _)| *other == index).map_or(0, |(_, offset)| *offset);
@@ -156,8 +169,7 @@ impl Server {
         replication.failovers.push(row);
         replication.links[index].stats.lost += lost;
         (replication.replid, replication.second) = (old_id + 1, Some((old_id, taken + 1)));
-        let connected: Vec<usize> = held.iter().map(|(other, _)| *other).collect();
-        for &other in &connected {
+        for other in own {
             // Told to follow another, a replica drops what is still on its way from the old one.
             self.replication.links[other].node.cut(now);
             if self.replication.links[other].state.is_connected() {

@@ -254,6 +254,14 @@ impl Link {
         self.acks.insert(place, ack);
     }
 
+    /// Acknowledgements beyond `offset` were of another stream.
+    pub(super) fn forget_acks(&mut self, offset: u64) {
+        self.acked = self.acked.min(offset);
+        self.aof_acked = self.aof_acked.min(offset);
+        self.fsynced = self.fsynced.min(offset);
+        self.fsyncing.0 = self.fsyncing.0.min(offset);
+    }
+
     /// Its main thread stands still from `now` until `until`: answers it has not given yet wait.
     pub(super) fn pause(&mut self, now: Nanos, until: Nanos) {
         self.advance(now);
@@ -309,9 +317,12 @@ impl Link {
 
     /// What the socket takes now; with a connection of its own for the snapshot the replica buffers the stream.
     pub(super) fn room(&mut self, now: Nanos, config: &RedisConfig) -> u64 {
-        let held = if self.sync.rdb_channel { self.sync_buffer(config) } else { 0 };
         self.advance(now);
-        (self.spec.socket_buffer.saturating_add(held)).saturating_sub(self.node.in_sockets(now))
+        let in_sockets = self.node.in_sockets(now);
+        // The replica goes through what it buffered, then reads its socket as ever.
+        self.sync.rdb_channel &= self.state != LinkState::Online || in_sockets > self.spec.socket_buffer;
+        let held = if self.sync.rdb_channel { self.sync_buffer(config) } else { 0 };
+        (self.spec.socket_buffer.saturating_add(held)).saturating_sub(in_sockets)
     }
 
     fn sync_buffer(&self, config: &RedisConfig) -> u64 {

@@ -273,6 +273,13 @@ impl Replication {
         (self.getack_due, self.pending) = (true, true);
     }
 
+    /// Whether data of stream `id` up to `offset` is a beginning of the present stream.
+    pub(super) fn leads_to(&self, id: u32, offset: u64) -> bool {
+        let known =
+            id == self.replid || self.second.is_some_and(|(second, until)| id == second && offset < until);
+        known && offset <= self.offset
+    }
+
     /// Other settings are in force.
     pub(super) fn reconfigured(&mut self, config: &RedisConfig, machine: &CostModel) {
         if let Some(backlog) = &mut self.backlog {
@@ -288,7 +295,7 @@ impl Replication {
         }
         for link in &self.links {
             link.node.check();
-            if link.state.is_connected() {
+            if link.state.is_fed() {
                 assert!(link.node.sent <= self.offset, "{}: sent beyond the stream", link.spec.name);
                 assert!(
                     link.acked <= link.node.sent,

@@ -36,8 +36,8 @@ impl Server {
         link.acked_at = now;
         let stale = link.is_stale(now);
         let offset = link.advance(now);
-        let follows = link.replid == replication.replid
-            || replication.second.is_some_and(|(id, until)| link.replid == id && offset < until);
+        let id = link.replid;
+        let follows = replication.leads_to(id, offset);
         let held = replication.backlog.as_ref().is_some_and(|backlog| backlog.holds(offset));
         if !stale && follows && held {
             self.accept_partial(index, offset);
@@ -59,6 +59,7 @@ impl Server {
         link.state = LinkState::Online;
         link.replid = replication.replid;
         link.node.restart_at(offset, now);
+        link.forget_acks(offset);
         (link.acked, link.acked_at, link.tick_at) = (offset, now, link.tick_after(now + link.node.delay()));
         link.stats.sync_partial_ok += 1;
         let row = SyncRow { kind: "partial", start: now, duration: 0, bytes, outcome: "online" };
@@ -159,6 +160,7 @@ impl Server {
         link.state = LinkState::WaitBgsaveEnd;
         link.replid = replication.replid;
         link.base = from;
+        link.forget_acks(0);
         link.node.restart_at(from, now);
         link.node.pause(now, NEVER);
         link.sync.next_at = NEVER;
@@ -309,8 +311,8 @@ impl Server {
         replication.pending = true;
         let link = &mut replication.links[index];
         link.state = LinkState::Online;
-        (link.sync.next_at, link.sync.rdb_channel) = (NEVER, false);
-        (link.acked, link.acked_at) = (link.acked.max(link.node.applied(now)), now);
+        link.sync.next_at = NEVER;
+        (link.acked, link.acked_at) = (link.node.applied(now), now);
         let loaded_at = link.stale.map_or(now, |stale| stale.1.max(now));
         link.tick_at = link.tick_after(loaded_at);
         let name = link.spec.name.clone();

@@ -110,7 +110,8 @@ fn lay_info(tree: &mut Table, path: &Path, dump: &InfoDump, reader: &mut Reader)
     lay_info_rate(tree, &place, dump, reader);
     if dump.connected_slaves.is_some_and(|replicas| replicas > 0) {
         reader.notes.push(
-            "INFO shows connected replicas: replicas are not modelled, the server runs alone".to_owned(),
+            "INFO shows connected replicas: only those of [[replica]] are simulated, with their own links"
+                .to_owned(),
         );
     }
     if !dump.missing.is_empty() {

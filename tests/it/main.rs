@@ -26,6 +26,7 @@ mod patterns_steps;
 mod postponed_fsync;
 mod queueing;
 mod replication;
+mod replication_scenarios;
 mod replication_waits;
 mod scenarios;
 mod snapshots;
