@@ -10,6 +10,7 @@ pub mod cron;
 pub mod dict;
 pub mod disk;
 pub mod eviction;
+pub mod exact_books;
 pub mod exact_keys;
 pub mod execute;
 pub mod execute_step;
