@@ -129,8 +129,9 @@ impl Program {
         }
     }
 
-    /// Takes the step that can be read next.
+    /// Takes the step that can be read next; timers before it go off first.
     pub fn take(&mut self) -> Sent {
+        self.timers_before_next();
         let start = self.next_start_at();
         let first_readable_at = start.saturating_add(self.first_way);
         if self.sends.peek().is_none_or(|top| top.0.0 > first_readable_at) {
@@ -308,8 +309,9 @@ impl Program {
         }
     }
 
-    /// The server has nothing of this group: timers before the next step can be read go off.
-    pub fn server_is_idle(&mut self) {
+    /// Timers before the next step can be read go off. All replies that left the server by then must be known: the
+    /// server reads that step now, or has nothing else to do until it comes.
+    pub fn timers_before_next(&mut self) {
         while self.timers.next_at() < NEVER && self.timers.next_at() <= self.next_readable_at() {
             self.next_timer();
         }

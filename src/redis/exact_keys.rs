@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::step_plan::{ELEMENT, MEMBER, deletion};
-use crate::observe::patterns::{KeyTruth, PatternBooks, PatternResult, PatternSums};
+use crate::observe::patterns::{KeyTruth, PatternBooks, PatternSums};
 use crate::scenario::pattern::{Call, Pattern};
 use crate::units::{MILLISECOND, NEVER, Nanos};
 
@@ -28,7 +28,7 @@ pub(super) struct ExactKey {
     /// Value of a counter; elements of a list.
     pub(super) value: i64,
     /// The number the last SET wrote: the rest of the value is increments.
-    base: i64,
+    pub(super) base: i64,
     /// Expires when the clock is past it \[ms\]; 0: never.
     pub(super) deadline_ms: u64,
     /// Its entry in the heap of deadlines; 0: none.
@@ -40,19 +40,19 @@ pub(super) struct ExactKey {
 /// The keys of one group.
 #[derive(Clone, Debug)]
 pub(super) struct ExactGroup {
-    pattern: Pattern,
-    name: String,
+    pub(super) pattern: Pattern,
+    pub(super) name: String,
     first_id: u32,
     pub(super) keys: Vec<ExactKey>,
-    truths: Vec<KeyTruth>,
+    pub(super) truths: Vec<KeyTruth>,
     /// Scores of each sorted set's members \[ms\]; empty for other patterns.
     members: Vec<VecDeque<u64>>,
     pub(super) books: PatternBooks,
     /// Counts at the end of the warm-up.
-    before: PatternSums,
+    pub(super) before: PatternSums,
     /// Counters: increments in lives that have ended.
-    ended: u64,
-    counts: bool,
+    pub(super) ended: u64,
+    pub(super) counts: bool,
     /// Length of a key, and its memory; memory of an element \[bytes\].
     key_size: u64,
     key_bytes: u64,
@@ -66,8 +66,8 @@ pub struct ExactKeys {
     pub(super) groups: Vec<Option<ExactGroup>>,
     /// (deadline, id), at most one entry a key but for deadlines that were brought forward.
     deadlines: BinaryHeap<Reverse<(u64, u32)>>,
-    present: u64,
-    volatile: u64,
+    pub(super) present: u64,
+    pub(super) volatile: u64,
     bytes: u64,
     /// Keys that were named as due and met by a command before the active cycle deleted them.
     gone: Vec<u32>,
@@ -327,69 +327,6 @@ impl ExactKeys {
     /// Ids that [`advance`](Self::advance) named and that a command has deleted since, each once.
     pub fn take_gone(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.gone)
-    }
-
-    /// The warm-up is over: counts so far are forgotten.
-    pub fn measure(&mut self) {
-        for group in self.groups.iter_mut().flatten() {
-            group.before = group.books.sums;
-            (group.books.sets_max, group.books.bare_max) = (0, 0);
-        }
-    }
-
-    /// Counts of a group, for what its clients see.
-    pub fn books(&mut self, group: usize) -> &mut PatternBooks {
-        &mut self.group_mut(group).books
-    }
-
-    /// Panics unless every increment is in a counter, in one that has gone, or lost.
-    pub fn check(&self) {
-        let keys = || self.groups.iter().flatten().flat_map(|group| &group.keys);
-        assert_eq!(self.present, keys().filter(|key| key.present).count() as u64, "exact keys");
-        assert_eq!(self.volatile, keys().filter(|key| key.deadline_ms > 0).count() as u64, "deadlines");
-        for group in self.groups.iter().flatten().filter(|group| group.counts) {
-            let mut counted = 0;
-            for (key, truth) in group.keys.iter().zip(&group.truths) {
-                truth.check(key.value.abs_diff(key.base));
-                counted += key.value.abs_diff(key.base);
-            }
-            let sums = &group.books.sums;
-            let accounted = counted + group.ended + sums.increments_lost;
-            assert_eq!(sums.increments, accounted, "increments = in counters + in ended windows + lost");
-        }
-    }
-
-    /// The results at the end of the run, `end` (`end_ms` on the server's clock).
-    pub fn finish(&mut self, end: Nanos, end_ms: u64) -> Vec<PatternResult> {
-        self.groups.iter_mut().flatten().map(|group| group.finish(end, end_ms)).collect()
-    }
-}
-
-impl ExactGroup {
-    fn finish(&mut self, end: Nanos, end_ms: u64) -> PatternResult {
-        let (window_ms, window) = (self.pattern.window_ms, self.pattern.window());
-        let mut at_end = (0, 0);
-        let mut bare_max = self.books.bare_max;
-        for (key, truth) in self.keys.iter().zip(&mut self.truths).filter(|(key, _)| key.present) {
-            truth.settle(end_ms, key.deadline_ms > 0, window_ms, &mut self.books);
-            at_end.0 += 1;
-            let bare = truth.bare_since().map_or(0, |since| end.saturating_sub(since));
-            if bare > window {
-                at_end.1 += 1;
-                bare_max = bare_max.max(bare);
-            }
-        }
-        PatternResult {
-            name: self.pattern.name.clone(),
-            group: self.name.clone(),
-            limit: self.pattern.limit,
-            window,
-            sums: self.books.sums.since(&self.before),
-            sets_max: self.books.sets_max,
-            bare_max,
-            keys_at_end: at_end,
-            sojourn: std::mem::take(&mut self.books.sojourn),
-        }
     }
 }
 

@@ -16,6 +16,7 @@ mod due_part;
 mod evict_volatile;
 pub mod eviction;
 mod exact_expiry;
+pub mod exact_books;
 pub mod exact_keys;
 pub mod execute;
 pub mod execute_step;

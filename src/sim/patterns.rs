@@ -46,18 +46,28 @@ impl<P: Probe> Simulation<'_, P> {
     pub(super) fn timers_before_sleep(&mut self) {
         if self.backlog.is_empty() {
             self.groups.iter_mut().for_each(|group| {
-                group.with_program(|program| program.server_is_idle());
+                group.with_program(|program| program.timers_before_next());
             });
             self.count_operations();
         }
     }
 
-    /// Before requests up to `polled_at` are taken: timers up to then go off.
-    #[cold]
-    pub(super) fn timers_until(&mut self, polled_at: Nanos) {
-        self.groups.iter_mut().for_each(|group| {
-            group.with_program(|program| program.time_passes(polled_at));
-        });
+    /// What the poll returns, as `gather`; timers up to `polled_at` go off, and what is sent again is read as well if it
+    /// has come by then. All replies that could have come in time are known.
+    pub(super) fn gather_steps(&mut self, polled_at: Nanos) {
+        let old = self.units.len();
+        for group in &mut self.groups {
+            loop {
+                while group.next_readable_at() <= polled_at {
+                    self.units.push(group.take());
+                }
+                group.with_program(|program| program.time_passes(polled_at));
+                if group.next_readable_at() > polled_at {
+                    break;
+                }
+            }
+        }
+        self.units[old..].sort_by_key(|unit| (unit.readable_at, unit.group));
         self.count_operations();
     }
 

@@ -166,11 +166,12 @@ impl<P: Probe> Simulation<'_, P> {
     /// What the poll returns: all that is readable, in the order it became so.
     fn gather(&mut self, polled_at: Nanos) {
         self.units.clear();
-        if self.patterned {
-            self.timers_until(polled_at);
-        }
         if !self.backlog.is_empty() {
             std::mem::swap(&mut self.units, &mut self.backlog);
+        }
+        if self.patterned {
+            self.gather_steps(polled_at);
+            return;
         }
         if let [only] = &mut self.groups[..] {
             while only.next_readable_at() <= polled_at {

@@ -54,6 +54,7 @@ fn assert_share(what: &str, hits: u64, of: u64, p: f64) {
     let error = (p * (1.0 - p) / of as f64).sqrt();
     let share = hits as f64 / of as f64;
     assert!(of >= 300, "{what}: only {of}");
+    println!("{what}: left without a time to live {share:.4} of {of}, expected {p:.4} +- {error:.4}");
     assert!((share - p).abs() <= 4.0 * error, "{what}: {share} of {of} against {p} ± {error}");
 }
 
@@ -76,6 +77,7 @@ fn half_of_the_expiries_leave_a_racy_counter_without_ttl() {
         assert_share(&format!("x = {x}"), sums.left_without_ttl, sums.followed, left);
         // The number of SETs is at most geometric, with variance 2.
         let (sets, error) = (racy.sets_per_expiry().expect("expiries"), (2.0 / sums.followed as f64).sqrt());
+        println!("x = {x}: {sets:.3} SETs an expiry, expected 1 +- {error:.3}");
         assert!((sets - 1.0).abs() <= 4.0 * error, "x = {x}: {sets} SETs an expiry ± {error}");
     }
 }
@@ -100,6 +102,7 @@ fn late_sets_wipe_out_half_of_what_is_under_way() {
         let square = over_creations(x, |m| (1.0 + m) * (1.0 + m) + m);
         let error = ((square - expected * expected) / sums.expiries as f64).sqrt();
         let lost = sums.increments_lost as f64 / sums.expiries as f64;
+        println!("x = {x}: {lost:.3} increments lost an expiry, expected {expected:.3} +- {error:.3}");
         assert!((lost - expected).abs() <= 4.0 * error, "x = {x}: {lost} against {expected} ± {error}");
     }
 }

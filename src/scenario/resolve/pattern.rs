@@ -181,11 +181,13 @@ fn patience(section: &Section<'_>, reader: &mut Reader) -> Patience {
         return Patience::endless();
     }
     let retries = reader.whole(section, "retries").value.unwrap_or(0) as u32;
-    if retries == 0 {
+    if !section.has("retries") {
         for key in PATIENCE_KEYS.iter().skip(2).filter(|key| section.has(key)) {
             let read = format!("workload.{key} without retries");
             reader.problem(&section.place_of(key), read, "add retries = 3");
         }
+    }
+    if retries == 0 && !section.has("retry-backoff") && !section.has("retry-budget") {
         return Patience { timeout, ..Patience::endless() };
     }
     let backoff = reader.read(section, "retry-backoff", backoff).value;
@@ -246,13 +248,7 @@ pub fn check_events(tree: &Table, groups: &[Workload], events: &[TimedEvent], re
 
 /// What keys of patterns are left out of.
 pub fn note_limits(groups: &[Workload], config: &RedisConfig, reader: &mut Reader) {
-    if groups.iter().all(|group| group.pattern.is_none()) {
-        return;
-    }
-    if config.maxmemory > 0 {
+    if config.maxmemory > 0 && groups.iter().any(|group| group.pattern.is_some()) {
         reader.notes.push("eviction draws keys of the dataset only, not those of patterns".into());
-    }
-    if !config.save.is_empty() || config.appendonly {
-        reader.notes.push("snapshots and rewritten AOFs do not count the keys of patterns".into());
     }
 }
