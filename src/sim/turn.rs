@@ -160,8 +160,9 @@ impl<P: Probe> Simulation<'_, P> {
             clients = self.arrange();
         }
         self.services.clear();
-        let polled_at = self.server.main.now;
-        self.server.expires.look_at_clock(polled_at);
+        if self.server.expires.is_on() {
+            self.server.expires.look_at_clock(self.server.main.now);
+        }
         for unit in &mut self.units {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;
