@@ -120,7 +120,9 @@ impl<P: Probe> Simulation<'_, P> {
                 (Work { cow: server.touch_alike(alike, commands), ..each }, alike.answered(commands))
             } else {
                 let mut work = Work::default();
-                server.expires.look_at_clock(polled_at);
+                if volatile_keys > 0 {
+                    server.expires.look_at_clock(polled_at);
+                }
                 let answered = server.execute_each(plan, unit.first, commands, &mut work);
                 (work, answered)
             };

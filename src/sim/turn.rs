@@ -200,8 +200,9 @@ impl<P: Probe> Simulation<'_, P> {
         self.services.clear();
         let several = self.groups.len() > 1;
         let mut reads = 0;
-        let polled_at = self.server.main.now;
-        self.server.expires.look_at_clock(polled_at);
+        if self.server.expires.is_on() {
+            self.server.expires.look_at_clock(self.server.main.now);
+        }
         for unit in &mut self.units {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;

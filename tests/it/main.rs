@@ -9,6 +9,7 @@ mod conservation;
 mod determinism;
 mod expiry;
 mod expiry_books;
+mod expiry_exact;
 mod expiry_reference;
 mod expiry_scenarios;
 mod faults;
