@@ -20,13 +20,21 @@ impl Server {
             ReplicaAction::Stop(index) => self.stop_replica(index),
             ReplicaAction::Start(index) => self.start_replica(index),
             ReplicaAction::Stall(index, until) => {
-                self.note_replica(index, "replica-stall", format!("for {}", format_span(until - now)));
+                self.note_replica(
+                    index,
+                    "replica-stall",
+                    format!("for {}", format_span(until.saturating_sub(now))),
+                );
                 let link = &mut self.replication.links[index];
                 link.pause(now, until);
                 self.replication.pending = true;
             }
             ReplicaAction::Disconnect(index, until) => {
-                self.note_replica(index, "replica-disconnect", format!("for {}", format_span(until - now)));
+                self.note_replica(
+                    index,
+                    "replica-disconnect",
+                    format!("for {}", format_span(until.saturating_sub(now))),
+                );
                 let link = &mut self.replication.links[index];
                 link.block(now, until);
                 if link.state.is_connected() {
@@ -37,7 +45,11 @@ impl Server {
                 }
             }
             ReplicaAction::Partition(until) => {
-                self.main.blocks.note(now, "partition", format!("for {}", format_span(until - now)));
+                self.main.blocks.note(
+                    now,
+                    "partition",
+                    format!("for {}", format_span(until.saturating_sub(now))),
+                );
                 for index in 0..self.replication.links.len() {
                     if self.replication.links[index].spec.of.is_none() {
                         self.replication.links[index].block(now, until);
