@@ -30,8 +30,10 @@ fn exact_keys_are_swept_with_the_others_and_reported_by_number() {
         assert_eq!((server.expires.keys(), server.expires.exact_volatile()), (others + 1000, 1000));
         (0..400).for_each(|id| server.expires.exact_due(id, 0));
         // One is deleted by a command, one that is not due is renewed: gone, then set again.
-        server.expires.exact_gone(7);
-        server.expires.exact_gone(900);
+        server.expires.exact_met(7);
+        server.expires.exact_unset();
+        server.expires.exact_met(900);
+        server.expires.exact_unset();
         server.expires.exact_set(false, |_| true);
         server.check();
         let mut calls = 0;
