@@ -111,7 +111,7 @@ pub struct Knot {
     pub work: Nanos,
 }
 
-/// The stream as a line through points at least [`History::spacing`] apart, as far back as somebody has to go.
+/// The stream as a line through points at least a millisecond apart, as far back as somebody has to go.
 #[derive(Clone, Debug)]
 pub struct History {
     knots: VecDeque<Knot>,

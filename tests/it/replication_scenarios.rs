@@ -117,7 +117,7 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 900, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
     /// The books are checked at the end of every run; a probe, which turns the quiet path off, changes no count of the
     /// main thread as long as nobody waits for anybody.
     #[test]
