@@ -44,6 +44,7 @@ pub mod resync;
 pub mod rewrite;
 pub mod saved_size;
 pub mod server;
+mod start;
 pub mod step_plan;
 pub mod stream_command;
 pub mod stream_execute;

@@ -1,7 +1,6 @@
 //! The table of deadlines by itself: keys that somebody else keeps exactly, and the bound on the simulator's memory.
 
 use writepath::dist::Dist;
-use writepath::redis::config::AppendFsync;
 use writepath::redis::expire_cycle::CycleKind;
 use writepath::redis::server::Server;
 use writepath::rng::Streams;
@@ -9,50 +8,34 @@ use writepath::scenario::ttl::{Ttl, TtlAge};
 use writepath::scenario::{KeyPopularity, Scenario};
 use writepath::units::{MILLISECOND, SECOND};
 
-use super::support::{poisson, scenario, with_aof};
+use super::support::{poisson, scenario};
+use super::world::{read, simulate};
 
 fn server(scenario: &Scenario) -> Server {
     Server::new(scenario, &Streams::new(1, 0)).0
 }
 
+/// Counters of a pattern that nobody visits again are found by the cycle, among keys that are not due.
 #[test]
-fn exact_keys_are_swept_with_the_others_and_reported_by_number() {
-    let mut scenario = with_aof(scenario(poisson(1.0), 1, Dist::Fixed(1.0), SECOND), AppendFsync::Everysec);
-    scenario.machine.cpu.expire_key = 1000;
-    for others in [0, 5000] {
-        scenario.dataset.keys = 10_000;
-        scenario.dataset.ttl = (others > 0).then(|| Ttl::fixed_ms(3_600_000));
-        scenario.dataset.ttl_share = others as f64 / 10_000.0;
-        let mut server = server(&scenario);
-        for _ in 0..1000 {
-            server.expires.exact_set(false, |_| true);
-        }
-        assert_eq!((server.expires.keys(), server.expires.exact_volatile()), (others + 1000, 1000));
-        (0..400).for_each(|id| server.expires.exact_due(id, 0));
-        // One is deleted by a command, one that is not due is renewed: gone, then set again.
-        server.expires.exact_met(7);
-        server.expires.exact_unset();
-        server.expires.exact_met(900);
-        server.expires.exact_unset();
-        server.expires.exact_set(false, |_| true);
-        server.check();
-        let mut calls = 0;
-        while server.expires.pending() > 0 {
-            server.main.sleep(server.main.now + 100 * MILLISECOND);
-            server.active_expire_cycle(CycleKind::Slow);
-            server.check();
-            calls += 1;
-            assert!(calls < 10_000, "{} are left", server.expires.pending());
-        }
-        let mut deleted = std::mem::take(&mut server.expires.deleted_exact);
-        deleted.sort_unstable();
-        let expected: Vec<u32> = (0..400).filter(|&id| id != 7).collect();
-        assert_eq!(deleted, expected);
-        assert_eq!(server.expires.keys(), others + 1000 - 1 - 399);
-        // One DEL each, and no write of a client.
-        assert_eq!(server.aof.buffer, 399 * 36);
-        assert_eq!((server.changes, server.rdb.dirty, server.counters.expired_keys), (0, 0, 399));
-        assert_eq!(server.keyspace.keys(), 10_000);
+fn exact_keys_are_swept_with_the_others() {
+    for others in [0u64, 5000] {
+        let ttl = if others > 0 { "ttl = \"1h\"\nttl-share = 0.5" } else { "" };
+        let text = format!(
+            "[redis]\nversion = \"7.2\"\nsave = \"\"\nappendonly = true\n[dataset]\nkeys = 10_000\n{ttl}\n\
+             [[workload]]\nschedule = [[\"0s\", \"2k/s\"], [\"1s\", \"0/s\"]]\npattern = \"multi-incr-expire-nx\"\n\
+             pattern-keys = 1000\nwindow = \"2s\"\n[run]\nduration = \"300s\"\nwarmup = \"0s\"\nwindows = []"
+        );
+        let result = simulate(&read(&text));
+        let (expiry, pattern) = (result.expiry.expect("keys have deadlines"), &result.patterns[0]);
+        let visited = pattern.sums.expiries;
+        // About 1000 (1 - e^-2) keys of 1000 were met.
+        assert!((800..930).contains(&visited), "{visited}");
+        assert_eq!((expiry.expired_keys, expiry.expired_on_access), (visited, 0));
+        assert_eq!((expiry.volatile_keys, expiry.pending), (others, 0));
+        assert_eq!(expiry.lag.count(), visited);
+        // Alone they all go at once; among many keys that are not due the cursor has to come by.
+        let lag = expiry.lag.quantiles([0.5])[0];
+        assert!(if others == 0 { lag < SECOND } else { lag > 2 * SECOND }, "{lag} ns with {others} others");
     }
 }
 
