@@ -46,6 +46,8 @@ pub struct Machine {
     pub thp_always: bool,
     /// Last-level cache that the main thread can fill \[bytes\].
     pub l3: u64,
+    /// Cache of the main thread's core, below the last level \[bytes\]; 0: the last level is as fast.
+    pub l2: u64,
 }
 
 /// CPU time of the main thread.

@@ -115,6 +115,7 @@ pub const PRICES: &[Price] = &[
     switch("machine.overcommit", |m| Slot::Switch(&mut m.machine.overcommit)),
     switch("machine.thp-always", |m| Slot::Switch(&mut m.machine.thp_always)),
     price("machine.l3", Unit::Bytes, 0.0, 64.0 * GIB as f64, |m| Slot::Whole(&mut m.machine.l3)),
+    price("machine.l2", Unit::Bytes, 0.0, 64.0 * GIB as f64, |m| Slot::Whole(&mut m.machine.l2)),
     cpu("cpu.turn", |m| Slot::Whole(&mut m.cpu.turn)),
     cpu("cpu.read", |m| Slot::Whole(&mut m.cpu.read)),
     cpu("cpu.write", |m| Slot::Whole(&mut m.cpu.write)),

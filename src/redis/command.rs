@@ -143,6 +143,14 @@ impl Command {
         Command { kind, elements: 1, ttl_ms: None, nx: false, keepttl: false, script: Vec::new(), trim: None }
     }
 
+    /// Whether it works on strings or on keys as such; a script does if one of its calls does.
+    pub fn is_of_strings(&self) -> bool {
+        let simple = |kind: &CommandKind| {
+            matches!(kind, Get | Set | Del | Unlink | Incr | IncrBy | Append | Mset | Mget | Expire)
+        };
+        simple(&self.kind) || self.script.iter().any(simple)
+    }
+
     /// Time to live it gives its key \[ns\].
     pub fn ttl(&self) -> Option<Nanos> {
         self.ttl_ms.map(|ms| ms * crate::units::MILLISECOND)

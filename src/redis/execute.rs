@@ -156,7 +156,12 @@ impl Server {
             Effect::Touch | Effect::Delete => found > 0,
         };
         let by_creation = created > 0;
-        work.cpu += if by_creation { profile.cpu_created } else { profile.cpu } + entry.per_byte.of(size);
+        let cpu = match (found, by_creation) {
+            (_, true) => profile.cpu_created,
+            (0, false) => profile.cpu_missed,
+            _ => profile.cpu,
+        };
+        work.cpu += cpu + entry.per_byte.of(size);
         if profile.effect == Effect::Read {
             work.hits += found as u64;
             work.misses += (profile.keys - found) as u64;

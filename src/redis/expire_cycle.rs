@@ -261,10 +261,13 @@ impl Server {
 
     /// Deleting a key with a DEL of `bytes`.
     pub(super) fn expire_cost(&self, bytes: u64) -> Nanos {
-        let copied = if self.config.appendonly { bytes } else { 0 };
-        let copy = self.prices.cpu.aof_append_per_kib / KIB as f64 * copied as f64;
+        let cpu = &self.prices.cpu;
+        let append = match self.config.appendonly {
+            true => cpu.aof_append + (cpu.aof_append_per_kib / KIB as f64 * bytes as f64) as Nanos,
+            false => 0,
+        };
         let feed = if self.replication.feeds { self.replication.feed.cost(1, bytes) } else { 0 };
-        self.prices.cpu.expire_key + copy as Nanos + feed
+        cpu.expire_key + append + feed
     }
 
     /// A key of `class` is gone from the keyspace; returns the time of freeing the elements of a collection, which is

@@ -2,9 +2,9 @@
 //!
 //! A command on a random key of a large keyspace waits for memory several times: hash bucket, entry, key, object, value
 //! (redis pull requests #14017 and #14899; "Unlock 1 million RPS", part 2, of the Valkey project). Prices of commands
-//! are those of such keys. Keys that are asked for most lie in the cache, which is taken to hold the most often
-//! addressed bytes: a popularity class whose keys fit together with all more popular ones hits, the others miss. That
-//! is a step where the truth is a slope: a uniform keyspace larger than the cache saves nothing here.
+//! are those of such keys. The caches are taken to hold the most often addressed bytes. A popularity class whose keys fit
+//! into the core's own cache together with all more popular ones saves all, one beyond the last level nothing, and in
+//! between the share falls with the logarithm of the bytes, as measured on `two-core-vm`.
 //!
 //! The saving is an expectation, folded into a command's price: single misses are parts of a microsecond.
 
@@ -50,18 +50,34 @@ pub fn cache_hits(
         .filter(|piece| piece.0 > 0.0)
         .collect();
     pieces.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mut room = machine.machine.l3 as f64;
+    let mut used = 0.0;
     let mut hits = vec![0.0; workloads.len()];
     for (_, from, to) in pieces {
-        room -= (to - from) as f64 * bytes;
-        if room < 0.0 {
+        used += (to - from) as f64 * bytes;
+        let share = share_in_cache(used, machine);
+        if share == 0.0 {
             break;
         }
         for (hit, own) in hits.iter_mut().zip(&classes) {
-            *hit += per_key(own, from) * (to - from) as f64;
+            *hit += share * per_key(own, from) * (to - from) as f64;
         }
     }
     hits.into_iter().map(|hit: f64| hit.min(1.0)).collect()
+}
+
+/// How much of the waiting for memory is saved on keys that take `bytes` together with all more popular ones, 0 to 1.
+pub fn share_in_cache(bytes: f64, machine: &CostModel) -> f64 {
+    let (own, last) = (machine.machine.l2 as f64, machine.machine.l3 as f64);
+    if own == 0.0 || own >= last {
+        return (bytes <= last && last > 0.0) as u8 as f64;
+    }
+    (1.0 - libm::log(bytes / own) / libm::log(last / own)).clamp(0.0, 1.0)
+}
+
+/// Price of a command of a string on a key of which a share is in the cache: no less than that of PING \[ns\].
+pub fn cached(price: Nanos, share: f64, machine: &CostModel) -> Nanos {
+    let most = price.saturating_sub(machine.cpu.ping).min(machine.cpu.hot_key_saving);
+    price - (share * most as f64).round() as Nanos
 }
 
 /// Probability that a request goes to the key of `rank`.
@@ -97,7 +113,7 @@ pub fn saving(profile: &Profile, hits: f64, machine: &CostModel) -> Nanos {
         return 0;
     }
     let first = profile.cpu.saturating_sub(further).max(1);
-    let one = machine.cpu.hot_key_saving.min(first);
+    let one = machine.cpu.hot_key_saving.min(first.saturating_sub(machine.cpu.ping));
     let share = one as f64 / first as f64;
     (hits * (one as f64 + share * further as f64)).round() as Nanos
 }
@@ -136,6 +152,18 @@ mod tests {
         let hot = hits(&["keys = { dist = \"hot\", share = 0.75, keys = 1000 }"], "100M", 32 * MIB);
         assert!((hot[0] - 0.75).abs() < 1e-9, "{hot:?}");
         assert_eq!(hits(&["keys = \"uniform\""], "10", 0), [0.0]);
+    }
+
+    #[test]
+    fn between_the_caches_the_saving_falls_with_the_logarithm() {
+        let mut machine = models::blank("free");
+        (machine.machine.l2, machine.machine.l3) = (MIB, 32 * MIB);
+        let share = |mib: f64| share_in_cache(mib * MIB as f64, &machine);
+        assert_eq!((share(0.5), share(1.0), share(32.0), share(500.0)), (1.0, 1.0, 0.0, 0.0));
+        assert!((share(2.0) - 0.8).abs() < 1e-9 && (share(16.0) - 0.2).abs() < 1e-9);
+        (machine.cpu.ping, machine.cpu.hot_key_saving) = (200, 900);
+        assert_eq!((cached(1200, 1.0, &machine), cached(1200, 0.5, &machine)), (300, 750));
+        assert_eq!(cached(600, 1.0, &machine), 200);
     }
 
     #[test]

@@ -102,7 +102,8 @@ impl GroupPlan {
                 cumulative += share;
                 let mut profile = command.profile(server_version, workload.key_size, &machine.cpu);
                 let stream = StreamOp::of(command, index as usize, workload.key_size);
-                if stream.is_none() {
+                // Prices of collections were taken on single ones: nothing is left to save there.
+                if stream.is_none() && command.is_of_strings() {
                     let saved = saving(&profile, in_cache, machine);
                     profile.cpu -= saved.min(profile.cpu);
                     profile.cpu_created -= saved.min(profile.cpu_created);
@@ -279,6 +280,7 @@ impl Entry {
             keys: 1,
             cpu: typical.cpu,
             cpu_created: typical.cpu,
+            cpu_missed: typical.cpu,
             values: 0,
             request_fixed: typical.request,
             request_values: 0,

@@ -9,6 +9,9 @@ use super::version::Version;
 use crate::cost_model::Cpu;
 use crate::units::Nanos;
 
+/// Of the waits for memory that a key costs (bucket, entry, key, object or value), a missing one has the first
+/// (assumed: DEL of a missing key in the cache costs what PING does).
+const WAITS_FOR_A_KEY: Nanos = 4;
 /// `MULTI` and `EXEC` around the effects of a script \[bytes\].
 pub(super) const TRANSACTION: u64 = 15 + 14;
 
@@ -46,6 +49,8 @@ pub struct Profile {
     pub cpu: Nanos,
     /// The same when it created the key.
     pub cpu_created: Nanos,
+    /// The same when none of its keys was there.
+    pub cpu_missed: Nanos,
     /// Value lengths that are read or copied: `cpu + values × v × per_kib / 1024`.
     pub values: u32,
     /// Bytes of the request without its values.
@@ -142,6 +147,13 @@ impl Command {
             },
             cpu: found.cpu,
             cpu_created: created.cpu,
+            cpu_missed: match self.effect() {
+                Effect::Read | Effect::Touch | Effect::Delete if self.kind != Evalsha => {
+                    let first = cpu.ping + cpu.hot_key_saving / WAITS_FOR_A_KEY;
+                    found.cpu.min(first + cpu.per_element * (u64::from(self.elements) - 1))
+                }
+                _ => found.cpu,
+            },
             values: request.values + reply_values,
             request_fixed: request.fixed(),
             request_values: request.values,
@@ -209,13 +221,17 @@ impl Command {
     /// Runs the script against a key that is `present` or not.
     fn run(&self, version: Version, key: u64, cpu: &Cpu, mut present: bool) -> ScriptRun {
         let mut run = ScriptRun { cpu: cpu.script, ..ScriptRun::default() };
-        let mut counter_existed = false;
+        let (mut counter_existed, mut met) = (false, false);
         for &kind in &self.script {
             let call = Command { ttl_ms: self.ttl_ms.filter(|_| kind == Expire), ..Command::plain(kind) };
             if kind == Expire && counter_existed {
                 continue;
             }
-            run.cpu += cpu.script_call + call.cpu(cpu);
+            // The first call has brought the key into the cache.
+            let price = call.cpu(cpu);
+            let saved = price.saturating_sub(cpu.ping).min(cpu.hot_key_saving);
+            run.cpu += cpu.script_call + if met && call.is_of_strings() { price - saved } else { price };
+            met = true;
             let effect = kind.effect();
             let wrote = effect == Effect::Upsert || (present && effect != Effect::Read);
             if !wrote {

@@ -5,9 +5,10 @@
 //! and one further element for its time to live (assumptions, not measured). The value of `INCREX` is taken to
 //! propagate as INCRBYFLOAT's does, as SET (assumption: the source was not at hand).
 
+use super::hot_keys::{cached, share_in_cache};
 use super::resp::{DEADLINE_DIGITS, bulk, digits};
 use super::version::Version;
-use crate::cost_model::{CostModel, Cpu};
+use crate::cost_model::CostModel;
 use crate::math::Factor;
 use crate::scenario::pattern::{Block, Call, Pattern, Step};
 use crate::units::{KIB, Nanos};
@@ -18,6 +19,8 @@ pub const MULTI: u64 = 15;
 pub const EXEC: u64 = 14;
 /// Length of a script's SHA1 in hexadecimal \[bytes\].
 const SHA: u64 = 40;
+/// Memory of a counter beyond its key, about: entry, object, deadline \[bytes\].
+const KEY_BYTES: u64 = 80;
 /// Length of a member of `zset-window`: the time in microseconds and a number \[bytes\].
 pub const MEMBER: u64 = 20;
 /// Length of an element of `list-window`: the time in milliseconds \[bytes\].
@@ -96,9 +99,15 @@ pub struct Typical {
 impl PatternPlan {
     /// The plan of `pattern` with keys of `key_size` bytes.
     pub fn new(pattern: &Pattern, key_size: u64, machine: &CostModel) -> Self {
+        // Keys of a pattern are few, and every step comes back to the same one.
+        let in_cache = share_in_cache((pattern.key_count * (key_size + KEY_BYTES)) as f64, machine);
         let step = |step: &Step| StepPlan {
             block: step.block,
-            calls: step.calls.iter().map(|&call| CallPlan { call, cpu: price(call, &machine.cpu) }).collect(),
+            calls: step
+                .calls
+                .iter()
+                .map(|&call| CallPlan { call, cpu: price(call, machine, in_cache) })
+                .collect(),
             commands: step.commands(),
             request: request(step, key_size),
             around: match step.block {
@@ -174,14 +183,17 @@ impl PatternPlan {
     }
 }
 
-fn price(call: Call, cpu: &Cpu) -> Nanos {
+fn price(call: Call, machine: &CostModel, in_cache: f64) -> Nanos {
+    let cpu = &machine.cpu;
+    let of_key = |price| cached(price, in_cache, machine);
     match call {
-        Call::Get | Call::Zcard => cpu.get,
-        Call::Set { ttl_ms, .. } => cpu.set + if ttl_ms.is_some() { cpu.per_element } else { 0 },
-        Call::Incr => cpu.incr,
-        Call::Del => cpu.del,
-        Call::Expire { .. } => cpu.expire,
-        Call::Increx { .. } => cpu.incr + cpu.per_element,
+        Call::Zcard => cpu.get,
+        Call::Get => of_key(cpu.get),
+        Call::Set { ttl_ms, .. } => of_key(cpu.set) + if ttl_ms.is_some() { cpu.per_element } else { 0 },
+        Call::Incr => of_key(cpu.incr),
+        Call::Del => of_key(cpu.del),
+        Call::Expire { .. } => of_key(cpu.expire),
+        Call::Increx { .. } => of_key(cpu.incr) + cpu.per_element,
         Call::Zadd | Call::Zremrangebyscore => cpu.zadd,
         Call::Lpush | Call::Ltrim { .. } => cpu.push,
     }
