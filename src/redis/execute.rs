@@ -121,7 +121,7 @@ impl Server {
         }
         let profile = &entry.profile;
         let (mut found, mut created) = (0u32, 0u32);
-        if !self.keys_matter {
+        if !self.keys_matter && profile.effect != Effect::Delete {
             found = profile.keys;
         } else {
             let mut draws = plan.keys.of(n);
