@@ -46,6 +46,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     busy(&mut out, result);
     per_command(&mut out, result);
     hot_key(&mut out, result);
+    expiry(&mut out, result);
     loss(&mut out, result);
     super::replicas::lines(result).iter().for_each(|line| out.line(line));
     patterns(&mut out, result);
@@ -282,6 +283,16 @@ fn hot_key(out: &mut Output, result: &RunResult) {
     let Some(used) = &result.hot_key else { return };
     out.heading("Hot key", &format!("{} of group {}", used.operation, used.group));
     for (name, text) in super::hot_key::lines(used) {
+        out.row(name, &text);
+    }
+}
+
+fn expiry(out: &mut Output, result: &RunResult) {
+    let lines = result.expiry.as_ref().map(super::expiry::lines).unwrap_or_default();
+    if !lines.is_empty() {
+        out.heading("Expiry", "");
+    }
+    for (name, text) in lines {
         out.row(name, &text);
     }
 }

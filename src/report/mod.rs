@@ -1,6 +1,7 @@
 //! Results in, bytes out: JSON, CSV, HdrHistogram files, INFO text and what people read. Nothing here writes to disk.
 
 pub mod csv;
+mod expiry;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hdr;
