@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::units::parse_span;
 
 fn shipped(name: &str) -> &'static str {
     builtin().find(|model| model.0 == name).expect("a built-in model").1
@@ -70,6 +71,45 @@ fn measured_sums_of_the_two_core_vm_hold() {
         let priced = set + round / pipeline;
         assert!((priced / measured - 1.0).abs() < spread, "P = {pipeline}: {priced} ns, measured {measured}");
     }
+}
+
+/// (section, name, value and range as typed, source) of each price of a model that has one value in a unit of time.
+fn spans(model: &str) -> Vec<(String, String, [f64; 3], String)> {
+    let table: toml::Table = shipped(model).parse().unwrap();
+    let mut found = Vec::new();
+    for (section, prices) in &table {
+        for (name, price) in prices.as_table().into_iter().flatten() {
+            let span = |text: Option<&toml::Value>| parse_span(text?.as_str()?).ok().map(|span| span as f64);
+            let value = span(price.get("value"));
+            let [low, high] = [0, 1].map(|end| span(price.get("range").and_then(|range| range.get(end))));
+            let source = price.get("source").and_then(toml::Value::as_str).unwrap_or("");
+            if let (Some(value), Some(low), Some(high)) = (value, low, high) {
+                found.push((section.clone(), name.clone(), [value, low, high], source.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn derived_prices_are_what_they_say_they_are_derived_from() {
+    let measured = spans("two-core-vm");
+    let mut checked = 0;
+    for model in ["cloud-vm", "vm-thp", "bare-metal-nvme", "hdd-raid", "xen-2012"] {
+        for (section, name, values, source) in spans(model) {
+            let Some(rest) = source.strip_prefix("derived: ") else { continue };
+            let Some((factor, _)) = rest.split_once(" x two-core-vm") else { continue };
+            let factor: f64 = factor.parse().unwrap();
+            let (.., base, _) =
+                measured.iter().find(|price| (&price.0, &price.1) == (&section, &name)).unwrap();
+            for (value, base) in values.iter().zip(base) {
+                // Times are whole nanoseconds.
+                assert!((value - factor * base).abs() <= 1.0 + 0.001 * value, "{model}: {section}.{name}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Redis: `performEvictions` in evict.c. A key is sampled and deleted at a time until memory is below the limit;
 //! after 16 keys the clock is looked at, and beyond the time limit the command goes on. Recency is not simulated
 //! key by key: an LRU or LFU victim is taken from the least popular of `maxmemory-samples` sampled classes. Victims of
-//! policies for volatile keys, and where keys have deadlines, are in [`super::evict_volatile`].
+//! policies for volatile keys, and where keys have deadlines, are in `evict_volatile.rs`.
 
 use super::config::MaxmemoryPolicy;
 use super::server::Server;

@@ -149,7 +149,11 @@ pub fn run_probed<P: Probe>(
             }
         }
     }
-    Ok(simulation.finish(scenario))
+    let mut result = simulation.finish(scenario);
+    if !options.timeline {
+        result.timeline.clear();
+    }
+    Ok(result)
 }
 
 impl<'a, P: Probe> Simulation<'a, P> {
@@ -176,7 +180,9 @@ impl<'a, P: Probe> Simulation<'a, P> {
         let read_cap = plans.iter().map(|plan| plan.read_cap(read)).collect();
         let kinds: Vec<GroupKinds> =
             scenario.workloads.iter().zip(&plans).map(|(workload, plan)| kinds(workload, plan)).collect();
-        let interval = options.timeline.then_some(scenario.run.interval);
+        // What quiet stretches passed on to replicas is settled at each row: rows are made with or without a reader.
+        let rows = options.timeline || !scenario.replicas.is_empty();
+        let interval = rows.then_some(scenario.run.interval);
         let (run, warmup) = (&scenario.run, scenario.run.warmup);
         let mut simulation = Simulation {
             server,

@@ -57,9 +57,11 @@ fn one_key_costs_what_random_keys_do_less_the_misses_of_memory() {
     assert!((0.9..0.99).contains(&share), "{share}");
     let used = analysis(&single);
     assert!(uniform.hot_key.is_none() && used.in_cache == 1.0);
-    assert!(
-        used.one_key.as_run > used.random_keys.as_run && used.one_key.as_run < 1.1 * used.random_keys.as_run
-    );
+    // Of the whole price of a command, two system calls and the append included, the saving is about a tenth.
+    let cost = machine.cpu.read + machine.cpu.write + machine.cpu.incr + machine.cpu.aof_append;
+    let gain = used.one_key.as_run / used.random_keys.as_run;
+    let most = 1.0 / (1.0 - most(machine.cpu.incr) / cost as f64);
+    assert!(gain > 1.0 && gain < most, "{gain} {most}");
 }
 
 #[test]
@@ -179,9 +181,10 @@ fn a_hot_set_and_zipf_save_by_the_share_that_fits_the_cache() {
     let single = simulate(&built_in("hot-key", &[]));
     let machine = built_in("hot-key", &[]).machine;
     let dearer = cpu(&result, "writers") - cpu(&single, "writers");
-    assert_close(dearer, 0.5 * machine.cpu.hot_key_saving as f64, 0.001, "half of the requests miss");
+    let saving = machine.cpu.hot_key_saving.min(machine.cpu.incr - machine.cpu.ping) as f64;
+    assert_close(dearer, 0.5 * saving, 0.002, "half of the requests miss");
     assert_close(analysis(&result).in_cache, 0.5, 0.001, "share in the cache");
     let zipf = simulate(&built_in("hot-key", &["workload.writers.keys={ dist = \"zipf\", s = 0.99 }"]));
     let between = cpu(&zipf, "writers") - cpu(&single, "writers");
-    assert!(between > 0.0 && between < 0.5 * machine.cpu.hot_key_saving as f64, "{between}");
+    assert!(between > 0.0 && between < 0.5 * saving, "{between}");
 }

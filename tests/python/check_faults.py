@@ -77,7 +77,7 @@ def a_full_disk_under_the_folder_leaves_the_older_result_whole():
     with folder() as parent:
         disk = parent / "disk"
         disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "writepath-test", str(disk)]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "writepath-test", str(disk)]
         try:
             mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
         except FileNotFoundError:

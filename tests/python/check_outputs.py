@@ -24,7 +24,14 @@ WARMUP_S = 5
 DURATION_S = 40
 UNITLESS = {
     "scenario", "seed", "scope", "operation", "windows", "requests", "arrived", "completed", "eventloop_cycles",
-    "keys", "changes_since_save", "unsynced_writes", "child", "cause", "detail",
+    "replica", "of", "state", "sync_full", "sync_partial_ok", "dropped", "resync_loop",
+    "acknowledged_writes_lost", "commands_per_operation", "expiries", "expiries_followed",
+    "expiries_left_without_ttl", "failed", "failed_client_death", "failed_refused", "failed_timeout", "group",
+    "increments", "increments_acked", "increments_lost", "increments_unseen", "keys_at_end",
+    "keys_without_ttl_at_end", "limit", "locked_out", "name", "operations", "over_limit", "resets_mid_window",
+    "retried", "retries", "sets_per_expiry_max", "sets_per_expiry_mean", "timeouts", "windows",
+    "windows_without_ttl",
+    "keys", "cow_faults_per_command", "expired_keys", "volatile_keys", "pending_expired_keys", "changes_since_save", "unsynced_writes", "child", "cause", "detail",
 }  # fmt: skip
 UNIT = re.compile(r"(^|_)(ns|s|bytes|per_s|share)(_|$)")
 
@@ -127,7 +134,8 @@ def check_scenario(name):
         result = json.loads(run.stdout)
         assert result["scenario"] == name
         check_json(result, duration)
-        assert sorted(path.name for path in folder.iterdir()) == FILES
+        extra = [f"{key}.csv" for key in ("patterns", "replicas") if key in result]
+        assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *extra])
         check_tables(folder, name, result)
         check_histograms(folder, result)
         check_info(folder, result)

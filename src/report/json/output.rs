@@ -75,8 +75,10 @@ pub struct RunOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamOutput>,
     /// Replicas, when the scenario has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Vec<ReplicaOutput>>,
     /// Replication as a whole, when the scenario has replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replication: Option<ReplicationOutput>,
     /// Operations of several steps, by group that runs them.
     #[serde(skip_serializing_if = "Option::is_none")]
