@@ -195,6 +195,15 @@ impl Server {
         replication.rewind(taken, now, self.changes);
         replication.pending = false;
         replication.select_due = true;
+        // Replicas of replicas that are ahead of the new stream wait for their parent's next synchronisation.
+        for link in replication.links.iter_mut().filter(|link| link.spec.of.is_some()) {
+            if link.node.sent > taken {
+                let held = link.holds(now).min(taken);
+                link.stale = Some((held, NEVER));
+                link.node.restart_at(taken, now);
+                link.forget_acks(taken);
+            }
+        }
         let link = &mut replication.links[index];
         link.node.restart_at(old_offset, now);
         link.node.resume(now);

@@ -256,6 +256,10 @@ impl Link {
 
     /// Acknowledgements beyond `offset` were of another stream.
     pub(super) fn forget_acks(&mut self, offset: u64) {
+        for ack in &mut self.acks {
+            ack.offset = ack.offset.min(offset);
+            ack.aof_offset = ack.aof_offset.min(offset);
+        }
         self.acked = self.acked.min(offset);
         self.aof_acked = self.aof_acked.min(offset);
         self.fsynced = self.fsynced.min(offset);

@@ -427,6 +427,7 @@ impl Server {
             let online_at = loaded_at + span + link.node.transmission(file) + 2 * link.node.delay();
             link.stale = Some((held, online_at));
             link.node.restart_at(from, now);
+            link.forget_acks(from);
             link.node.resume(now);
             link.node.pause(now, online_at);
             link.stats.sync_full += 1;

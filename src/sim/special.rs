@@ -86,6 +86,7 @@ impl<P: Probe> Simulation<'_, P> {
         self.measured_from_at = server.main.now;
         self.busy_before = server.main.busy;
         self.row_busy = server.main.busy;
+        (self.row_cycles, self.row_expired) = (0, 0);
         self.errors = Default::default();
         self.spent.fill(Default::default());
     }
