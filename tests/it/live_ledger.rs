@@ -1,10 +1,8 @@
 //! What the live experiments read out of a server's AOF, from hand-written ones: no server is needed to trust it.
 
 #[path = "../live/ledger.rs"]
-#[allow(dead_code)]
 mod ledger;
 #[path = "../live/reply.rs"]
-#[allow(dead_code)]
 mod reply;
 
 use ledger::{Ending, Ledger};
