@@ -29,6 +29,8 @@ pub struct CostModel {
     pub child: ChildSpeed,
     /// Getting memory from and giving it back to the kernel.
     pub memory: MemoryPrices,
+    /// What being a node of a cluster costs.
+    pub cluster: Cluster,
     /// Gaps in which the host runs something else on a core.
     pub noise: Noise,
 }
@@ -250,6 +252,41 @@ pub struct MemoryPrices {
     pub free_element: Nanos,
     /// Moving bytes in memory \[bytes/s\].
     pub memmove_bandwidth: f64,
+}
+
+/// What being a node of a cluster costs; CPU time of the main thread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Slot of a command's key and the node that has it, for every command with a key \[ns\].
+    pub slot_lookup: Nanos,
+    /// A command that is answered with a redirect or an error instead of being executed \[ns\].
+    pub redirect: Nanos,
+    /// MIGRATE on the source without its keys: parsing, the cached socket, waiting for the target \[ns\].
+    pub migrate: Nanos,
+    /// MIGRATE on the source, a key: look up, dump, write, read the reply byte by byte, delete \[ns\].
+    pub migrate_per_key: Nanos,
+    /// The same, payload \[ns/KiB\].
+    pub migrate_per_kib: f64,
+    /// The same, an element of a collection \[ns\].
+    pub migrate_per_element: Nanos,
+    /// RESTORE on the target, a key \[ns\].
+    pub restore_per_key: Nanos,
+    /// The same, payload \[ns/KiB\].
+    pub restore_per_kib: f64,
+    /// The same, an element of a collection \[ns\].
+    pub restore_per_element: Nanos,
+    /// CLUSTER SETSLOT without writing nodes.conf \[ns\].
+    pub setslot: Nanos,
+    /// CLUSTER GETKEYSINSLOT or COUNTKEYSINSLOT, without its keys \[ns\].
+    pub get_keys: Nanos,
+    /// The same, a key \[ns\].
+    pub get_keys_per_key: Nanos,
+    /// CLUSTER SLOTS or SHARDS, a range of slots in the reply \[ns\].
+    pub slots_per_range: Nanos,
+    /// Writing nodes.conf (open, write, rename), without fsync \[ns\].
+    pub config_write: Nanos,
+    /// The same, a node in it \[ns\].
+    pub config_write_per_node: Nanos,
 }
 
 /// Gaps in which the host runs something else on a core.

@@ -11,7 +11,8 @@ pub mod unit;
 use std::path::Path;
 
 use crate::cost_model::{
-    ChildSpeed, Client, CostModel, Cow, Cpu, Disk, Fork, HugeCow, Machine, MemoryPrices, Network, Noise,
+    ChildSpeed, Client, Cluster, CostModel, Cow, Cpu, Disk, Fork, HugeCow, Machine, MemoryPrices, Network,
+    Noise,
 };
 use crate::dist::Dist;
 use crate::scenario::problem::{Problem, Problems, nearest};
@@ -220,6 +221,23 @@ pub fn blank(name: &str) -> CostModel {
             free_per_mib: 0,
             free_element: 0,
             memmove_bandwidth: f64::MAX,
+        },
+        cluster: Cluster {
+            slot_lookup: 0,
+            redirect: 0,
+            migrate: 0,
+            migrate_per_key: 0,
+            migrate_per_kib: 0.0,
+            migrate_per_element: 0,
+            restore_per_key: 0,
+            restore_per_kib: 0.0,
+            restore_per_element: 0,
+            setslot: 0,
+            get_keys: 0,
+            get_keys_per_key: 0,
+            slots_per_range: 0,
+            config_write: 0,
+            config_write_per_node: 0,
         },
         noise: Noise::default(),
     }

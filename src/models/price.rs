@@ -200,6 +200,35 @@ pub const PRICES: &[Price] = &[
     }),
     cpu("memory.free-element", |m| Slot::Whole(&mut m.memory.free_element)),
     bandwidth("memory.memmove-bandwidth", |m| Slot::Real(&mut m.memory.memmove_bandwidth)),
+    price("cluster.slot-lookup", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.slot_lookup)),
+    price("cluster.redirect", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.redirect)),
+    price("cluster.migrate", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.migrate)),
+    price("cluster.migrate-per-key", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.migrate_per_key)
+    }),
+    per_kib("cluster.migrate-per-kib", |m| Slot::Real(&mut m.cluster.migrate_per_kib)),
+    price("cluster.migrate-per-element", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.migrate_per_element)
+    }),
+    price("cluster.restore-per-key", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.restore_per_key)
+    }),
+    per_kib("cluster.restore-per-kib", |m| Slot::Real(&mut m.cluster.restore_per_kib)),
+    price("cluster.restore-per-element", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.restore_per_element)
+    }),
+    price("cluster.setslot", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.setslot)),
+    price("cluster.get-keys", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.get_keys)),
+    price("cluster.get-keys-per-key", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.get_keys_per_key)
+    }),
+    price("cluster.slots-per-range", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.slots_per_range)
+    }),
+    price("cluster.config-write", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.config_write)),
+    price("cluster.config-write-per-node", Unit::Span, 0.0, 100.0 * MS, |m| {
+        Slot::Whole(&mut m.cluster.config_write_per_node)
+    }),
     price("noise.class", Unit::Gaps, 0.0, 60.0 * S, |m| Slot::Gaps(&mut m.noise.classes)),
 ];
 

@@ -3,6 +3,7 @@
 //! What people type is read by the other files of this folder; the simulator sees only [`Scenario`].
 
 pub mod builtin;
+pub mod cluster;
 pub mod directives;
 pub mod file;
 pub mod info;
