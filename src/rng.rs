@@ -63,6 +63,14 @@ impl Streams {
         Streams { seed, replication }
     }
 
+    /// Streams of the node number `node` of a cluster; those of the first are those of a single server.
+    pub fn of_node(&self, node: u64) -> Streams {
+        match node {
+            0 => *self,
+            _ => Streams { seed: splitmix(self.seed ^ splitmix(node)), replication: self.replication },
+        }
+    }
+
     /// The stream `id` of the owner number `index` (a workload group, a node; 0 when there is one owner).
     pub fn open(&self, id: StreamId, index: u64) -> Stream {
         let mut key = splitmix(self.seed);

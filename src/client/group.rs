@@ -3,6 +3,7 @@
 use super::closed::ClosedLoop;
 use super::open::OpenLoop;
 use super::program::{Program, Starts};
+use super::routed::Routed;
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::dist::Sampler;
@@ -26,6 +27,10 @@ pub struct Unit {
     pub connection: u32,
     /// Group.
     pub group: u16,
+    /// Slot of its key; of use in a cluster only.
+    pub slot: u16,
+    /// What a cluster's client knows of it; 0: nothing.
+    pub ticket: u32,
     /// Of the commands, those of the read scope that a turn answered …
     pub reads: u32,
     /// … and of the write scope; the others got an error.
@@ -40,6 +45,7 @@ enum Origin {
     Open(Box<OpenLoop>),
     Closed(ClosedLoop),
     Program(Box<Program>),
+    Routed(Box<Routed>),
 }
 
 /// A client thread.
@@ -168,7 +174,7 @@ impl ClientGroup {
                 Starts::Released { waiting: (0..self.thread_of.len() as u32).collect(), at: 0 }
             }
             Origin::Closed(closed) => Starts::Closed(closed.unqueued()),
-            Origin::Program(_) => unreachable!("a group has one program"),
+            Origin::Program(_) | Origin::Routed(_) => unreachable!("a group has one program"),
         };
         let program = Program::new(pattern, starts, self.way_in, ways, self.index as u64, streams);
         self.origin = Origin::Program(Box::new(program));
@@ -220,6 +226,58 @@ impl ClientGroup {
         }
     }
 
+    /// From now on requests come one by one from a cluster's router.
+    pub fn routed(mut self) -> Self {
+        self.origin = Origin::Routed(Box::default());
+        self.pipeline = 1;
+        self.look_ahead();
+        self
+    }
+
+    /// Runs `work` with what a router has sent here, if one does, and looks what can be read next.
+    #[inline(always)]
+    pub fn with_routed<T>(&mut self, work: impl FnOnce(&mut Routed) -> T) -> Option<T> {
+        let Origin::Routed(routed) = &mut self.origin else { return None };
+        let done = work(routed);
+        self.look_ahead();
+        Some(done)
+    }
+
+    /// Takes the next request that a router has sent.
+    #[inline(always)]
+    fn take_routed(&mut self) -> Unit {
+        let Origin::Routed(routed) = &mut self.origin else { unreachable!("only of a router") };
+        let sent = routed.take();
+        self.next_command += 1;
+        self.next_readable_at = routed.next_readable_at();
+        Unit {
+            arrived_at: sent.arrived_at,
+            readable_at: sent.readable_at,
+            first: sent.number,
+            commands: 1,
+            connection: self.first_connection + sent.connection,
+            group: self.index,
+            slot: sent.slot,
+            ticket: sent.ticket,
+            ..Unit::default()
+        }
+    }
+
+    /// From the intended time of a client write to its bytes at the server.
+    pub fn way_in(&self) -> Nanos {
+        self.way_in
+    }
+
+    /// One way of the network \[ns\].
+    pub fn one_way(&self) -> Nanos {
+        self.one_way
+    }
+
+    /// A client's time for one write \[ns\].
+    pub fn per_send(&self) -> Nanos {
+        self.per_send
+    }
+
     /// Intended time of the next client write.
     #[inline(always)]
     pub fn next_arrival_at(&self) -> Nanos {
@@ -227,6 +285,7 @@ impl ClientGroup {
             Origin::Open(open) => open.next_at(),
             Origin::Closed(closed) => closed.next_at(),
             Origin::Program(program) => program.next_arrival_at(),
+            Origin::Routed(routed) => routed.next_arrival_at(),
         }
     }
 
@@ -242,6 +301,7 @@ impl ClientGroup {
     fn look_ahead(&mut self) {
         self.next_readable_at = match &self.origin {
             Origin::Program(program) => program.next_readable_at(),
+            Origin::Routed(routed) => routed.next_readable_at(),
             _ => self.next_arrival_at().saturating_add(self.way_in),
         };
     }
@@ -253,6 +313,7 @@ impl ClientGroup {
             Origin::Open(open) => open.second_at(),
             Origin::Closed(closed) => closed.second_at(),
             Origin::Program(_) => 0,
+            Origin::Routed(routed) => return routed.second_readable_at(),
         };
         if second == 0 { 0 } else { second.saturating_add(self.way_in) }
     }
@@ -272,6 +333,7 @@ impl ClientGroup {
             Origin::Open(open) => open.take(),
             Origin::Closed(closed) => closed.take(self.pipeline, &mut self.threads),
             Origin::Program(_) => return self.take_step(),
+            Origin::Routed(_) => return self.take_routed(),
         };
         let unit = Unit {
             arrived_at,
@@ -315,6 +377,11 @@ impl ClientGroup {
         thread.free_at = read_at + read;
         self.client_busy += read;
         match &mut self.origin {
+            Origin::Routed(routed) => {
+                thread.free_at += self.per_send;
+                self.client_busy += self.per_send;
+                routed.replies.push((connection, commands, read_at + read));
+            }
             Origin::Open(_) | Origin::Program(_) => {
                 // Sends are made beside the replies: their time is taken here.
                 self.threads[number].free_at += self.per_send;
@@ -348,6 +415,7 @@ impl ClientGroup {
             Origin::Open(_) => false,
             Origin::Closed(_) => true,
             Origin::Program(program) => program.is_closed(),
+            Origin::Routed(_) => false,
         }
     }
 }

@@ -8,4 +8,5 @@ pub mod open;
 pub mod operation;
 pub mod patience;
 pub mod program;
+pub mod routed;
 pub mod slab;

@@ -32,7 +32,7 @@ struct Sums {
     wrote_at: Nanos,
 }
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// Whether turns of one client write can be run here now.
     #[inline(always)]
     fn may_run_alone(&self) -> bool {

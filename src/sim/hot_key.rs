@@ -54,7 +54,7 @@ impl Load<'_> {
     }
 }
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// The analysis; none without a group on hot keys.
     pub(super) fn hot_key(&self, scenario: &Scenario) -> Option<HotKeyUse> {
         let hot = || scenario.workloads.iter().enumerate().filter(|(_, group)| is_hot(group.keys));

@@ -39,7 +39,7 @@ pub(super) fn run_step(
     done.answered
 }
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// Before the thread sleeps: with nothing in the server every reply is known, so timers that come before the next
     /// request can go off.
     #[cold]

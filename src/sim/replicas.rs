@@ -9,7 +9,7 @@ use crate::redis::link::LinkState;
 use crate::redis::server::Server;
 use crate::scenario::replicas::ReplicaAction;
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// What has been propagated goes to the replicas; answers to it may be due before anything else.
     #[inline(never)]
     pub(super) fn write_to_replicas(&mut self) {

@@ -1,5 +1,6 @@
 //! One run from a scenario to its result.
 
+use super::member::{Member, Seat};
 use super::replicas;
 use super::turn::Probe;
 use super::waiting::Waiting;
@@ -17,7 +18,7 @@ use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::{Scenario, TimedEvent, Workload};
-use crate::units::{KIB, Nanos, SECOND};
+use crate::units::{KIB, NEVER, Nanos, SECOND};
 
 /// read(2) of one client a turn: `PROTO_IOBUF_LEN`.
 const READ_BYTES: u64 = 16 * KIB;
@@ -63,14 +64,14 @@ pub enum SimError {
 }
 
 /// Everything a run works with.
-pub struct Simulation<'a, P> {
+pub struct Simulation<P> {
     pub(super) server: Server,
     pub(super) groups: Vec<ClientGroup>,
     pub(super) plans: Vec<GroupPlan>,
     pub(super) recorder: Recorder,
     pub(super) noise: HostNoise,
     pub(super) wakeup: Curve,
-    pub(super) probe: &'a mut P,
+    pub(super) probe: P,
     /// Commands one read takes at most, by group.
     pub(super) read_cap: Vec<u32>,
     /// Transmission \[ns/byte\].
@@ -111,6 +112,10 @@ pub struct Simulation<'a, P> {
     /// Some group runs operations of several steps.
     pub(super) patterned: bool,
     pub(super) waiting: Waiting,
+    /// A turn that would begin at or after this is left for later.
+    pub(super) limit: Nanos,
+    /// What a node of a cluster has beside.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 /// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
@@ -129,7 +134,7 @@ pub fn run_probed<P: Probe>(
     probe: &mut P,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<RunResult, SimError> {
-    let mut simulation = Simulation::new(scenario, options, probe);
+    let mut simulation = Simulation::new(scenario, options, probe, None);
     let offered = super::predict::offered_load(scenario, &simulation.plans);
     if let Some(load) = offered.filter(|load| load.offered >= 1.0 && !scenario.run.allow_overload) {
         return Err(SimError::Overload { offered: load.offered, capacity_per_s: load.capacity_per_s });
@@ -156,11 +161,13 @@ pub fn run_probed<P: Probe>(
     Ok(result)
 }
 
-impl<'a, P: Probe> Simulation<'a, P> {
-    fn new(scenario: &Scenario, options: &RunOptions, probe: &'a mut P) -> Self {
+impl<P: Probe> Simulation<P> {
+    /// The server of `scenario` and its clients. In a cluster `seat` says which node it is.
+    pub(crate) fn new(scenario: &Scenario, options: &RunOptions, probe: P, seat: Option<Seat>) -> Self {
         let machine = &scenario.machine;
         let streams = Streams::new(scenario.run.seed, options.replication);
-        let (server, maps) = Server::new(scenario, &streams);
+        let own = seat.as_ref().map_or(streams, |seat| streams.of_node(seat.index as u64));
+        let (server, maps) = Server::new(scenario, &own, seat.as_ref().map(|seat| &seat.keys[..]));
         let version = scenario.redis.version;
         let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
         let mut first = 0;
@@ -170,9 +177,9 @@ impl<'a, P: Probe> Simulation<'a, P> {
             .zip(&plans)
             .enumerate()
             .map(|(index, (workload, plan))| {
-                let group = clients(workload, index as u16, first, machine, plan, &streams);
+                let group = clients(workload, index as u16, first, machine, plan, &own);
                 first += workload.connections;
-                group
+                if seat.is_some() { group.routed() } else { group }
             })
             .collect();
         let connections = first as usize;
@@ -189,7 +196,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             groups,
             plans,
             recorder: Recorder::new(&kinds, connections, warmup, &run.windows, interval),
-            noise: HostNoise::new(&machine.noise, streams.open(StreamId::HostNoise, 0)),
+            noise: HostNoise::new(&machine.noise, own.open(StreamId::HostNoise, 0)),
             wakeup: Curve::new(&machine.cpu.wakeup),
             probe,
             read_cap,
@@ -223,13 +230,15 @@ impl<'a, P: Probe> Simulation<'a, P> {
             client_load_at: 0,
             patterned: scenario.workloads.iter().any(|group| group.pattern.is_some()),
             waiting: Waiting::new(&scenario.workloads, connections),
+            limit: NEVER,
+            member: seat.map(|seat| Box::new(Member::new(seat))),
         };
         simulation.update_special();
         simulation
     }
 
     /// Checks every book and puts the result together.
-    fn finish(mut self, scenario: &Scenario) -> RunResult {
+    pub(crate) fn finish(mut self, scenario: &Scenario) -> RunResult {
         self.tick();
         let end = self.server.main.now;
         self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);

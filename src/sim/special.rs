@@ -8,7 +8,7 @@ use crate::observe::result::TimelineRow;
 use crate::scenario::Action;
 use crate::units::{NEVER, Nanos};
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// The time of the next thing that is not a turn.
     pub(super) fn update_special(&mut self) {
         let event = self.events.get(self.next_event).map_or(NEVER, |event| event.at);

@@ -21,6 +21,13 @@ impl Probe for () {
     const ON: bool = false;
 }
 
+impl<P: Probe> Probe for &mut P {
+    const ON: bool = P::ON;
+    fn replied(&mut self, seen: &Replied) {
+        (**self).replied(seen);
+    }
+}
+
 /// The life of the commands of one client write that a turn answered. Times do not fall in the order of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replied {
@@ -48,12 +55,15 @@ pub struct Replied {
     pub service: Nanos,
 }
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// One turn; false when the run is over.
     #[inline]
     pub(super) fn turn(&mut self) -> bool {
         if !self.run_alone() {
             return false;
+        }
+        if self.limit != NEVER && self.next_turn_at() >= self.limit {
+            return true;
         }
         let Some(polled_at) = self.sleep_and_poll() else { return false };
         self.turn_of_many(polled_at)
@@ -126,6 +136,19 @@ impl<P: Probe> Simulation<'_, P> {
         if self.waiting.any && !waits_first {
             self.release_waiting();
         }
+    }
+
+    /// When the next turn begins, as far as is known now; [`NEVER`] while the thread waits for another node.
+    pub(crate) fn next_turn_at(&self) -> Nanos {
+        let (parked, control_at) =
+            self.member.as_ref().map_or((false, NEVER), |member| (member.is_parked(), member.next_at()));
+        if parked {
+            return NEVER;
+        }
+        let busy = !self.backlog.is_empty() || self.waiting.no_sleep;
+        let readable = if busy { 0 } else { self.next_readable_at() };
+        let wakes_at = self.server.cron_at.min(self.server.replication.wakes_at);
+        readable.min(wakes_at).min(control_at).max(self.server.main.now)
     }
 
     /// Sleeps until something is readable or a timer is due; the poll's time. None at the end of the run.

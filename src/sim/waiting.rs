@@ -65,7 +65,7 @@ impl Waiting {
     }
 }
 
-impl<P: Probe> Simulation<'_, P> {
+impl<P: Probe> Simulation<P> {
     /// What blocked connections send is not read before their wait is over.
     pub(super) fn hold_blocked(&mut self) {
         let waiting = &mut self.waiting;

@@ -1,0 +1,117 @@
+//! Requests that a cluster's clients have sent to one node, in the order in which it can read them.
+//!
+//! Which node a request goes to is decided elsewhere (`cluster/router.rs`); what has been decided lies here until
+//! the node's poll takes it.
+
+use std::collections::VecDeque;
+
+use crate::units::{NEVER, Nanos};
+
+/// One command on its way to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// When the client meant to send it first.
+    pub arrived_at: Nanos,
+    /// When the node can read it.
+    pub readable_at: Nanos,
+    /// Its number within its group.
+    pub number: u64,
+    /// Connection within the group.
+    pub connection: u32,
+    /// What is known of it after a redirect; 0: nothing, it is sent for the first time.
+    pub ticket: u32,
+    /// Slot of its key.
+    pub slot: u16,
+}
+
+/// The requests of one group for one node.
+#[derive(Clone, Debug, Default)]
+pub struct Routed {
+    queue: VecDeque<Sent>,
+    /// Everything that can be read before this is in the queue.
+    complete_until: Nanos,
+    /// Replies read since somebody asked: connection, commands, when the client is done with them.
+    pub replies: Vec<(u32, u32, Nanos)>,
+}
+
+impl Routed {
+    /// Adds a request; what can be read at the same time stays in the order of adding.
+    #[inline(always)]
+    pub fn push(&mut self, sent: Sent) {
+        match self.queue.back() {
+            Some(last) if last.readable_at > sent.readable_at => self.insert(sent),
+            _ => self.queue.push_back(sent),
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, sent: Sent) {
+        let place = self.queue.partition_point(|other| other.readable_at <= sent.readable_at);
+        self.queue.insert(place, sent);
+    }
+
+    /// Everything that can be read before `until` has been added.
+    #[inline(always)]
+    pub fn complete(&mut self, until: Nanos) {
+        self.complete_until = until;
+    }
+
+    /// When the first can be read; [`NEVER`] if there is none.
+    #[inline(always)]
+    pub fn next_readable_at(&self) -> Nanos {
+        self.queue.front().map_or(NEVER, |sent| sent.readable_at)
+    }
+
+    /// No later than when the second can be read.
+    #[inline(always)]
+    pub fn second_readable_at(&self) -> Nanos {
+        self.queue.get(1).map_or(self.complete_until, |sent| sent.readable_at)
+    }
+
+    /// Intended time of the first.
+    #[inline(always)]
+    pub fn next_arrival_at(&self) -> Nanos {
+        self.queue.front().map_or(NEVER, |sent| sent.arrived_at)
+    }
+
+    /// Takes the first.
+    #[inline(always)]
+    pub fn take(&mut self) -> Sent {
+        self.queue.pop_front().expect("something can be read")
+    }
+
+    /// Takes everything of the connection of a node that is gone; used when its clients lose it.
+    pub fn drain(&mut self) -> impl Iterator<Item = Sent> + '_ {
+        self.queue.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_in_order_of_time_and_then_of_adding() {
+        let mut routed = Routed::default();
+        let sent = |readable_at, number| Sent {
+            arrived_at: 0,
+            readable_at,
+            number,
+            connection: 0,
+            ticket: 0,
+            slot: 0,
+        };
+        for (at, number) in [(5, 0), (9, 1), (7, 2), (7, 3), (5, 4)] {
+            routed.push(sent(at, number));
+        }
+        routed.complete(20);
+        let mut order = Vec::new();
+        while routed.next_readable_at() != NEVER {
+            let second = routed.second_readable_at();
+            let first = routed.take();
+            assert!(first.readable_at <= second);
+            order.push(first.number);
+        }
+        assert_eq!(order, [0, 4, 2, 3, 1]);
+    }
+}
