@@ -1,3 +1,4 @@
 //! Closed forms that results are compared with.
 
+pub mod cluster;
 pub mod queueing;
