@@ -46,6 +46,7 @@
 //! | [`redis`] | the server: one mechanism a file, put together in `server.rs` |
 //! | [`client`] | when requests come, which key they address, when a client reads its reply |
 //! | [`noise`] | gaps in which the host runs something else |
+//! | [`cluster`] | several servers as one cluster: plans and protocols of moving slots |
 //! | [`cost_model`], [`models`] | what a machine charges, and the files that say so |
 //! | [`scenario`] | what was typed, turned into what is meant |
 //! | [`observe`] | histograms, windows, stalls: recorders only add up |
@@ -60,6 +61,7 @@ pub mod bench;
 pub mod cause;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod cost_model;
 pub mod curve;
 pub mod dist;

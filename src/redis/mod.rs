@@ -31,6 +31,7 @@ pub mod link;
 pub mod loss;
 pub mod main_thread;
 pub mod memory;
+pub mod migrate;
 pub mod persist;
 pub mod plan;
 pub mod profile;

@@ -1,0 +1,164 @@
+//! The words between redis-cli and the nodes: commands, replies as far as it looks at them, and what it does next.
+
+use super::reshard_plan::SlotMove;
+use crate::units::Nanos;
+
+/// One command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// CLUSTER SETSLOT slot IMPORTING from.
+    SetSlotImporting {
+        /// Who has the slot.
+        from: usize,
+    },
+    /// CLUSTER SETSLOT slot MIGRATING to.
+    SetSlotMigrating {
+        /// Who gets the slot.
+        to: usize,
+    },
+    /// CLUSTER SETSLOT slot NODE owner.
+    SetSlotNode {
+        /// The owner from now on.
+        owner: usize,
+    },
+    /// CLUSTER SETSLOT slot STABLE.
+    SetSlotStable,
+    /// CLUSTER GETKEYSINSLOT slot count.
+    GetKeysInSlot {
+        /// At most so many keys.
+        count: u32,
+    },
+    /// CLUSTER COUNTKEYSINSLOT slot.
+    CountKeysInSlot,
+    /// MIGRATE host port "" 0 timeout \[REPLACE\] KEYS …: the keys of the last GETKEYSINSLOT.
+    Migrate {
+        /// Target.
+        to: usize,
+        /// Number of keys.
+        keys: u32,
+        /// With REPLACE.
+        replace: bool,
+        /// Time-out of each socket operation \[ns\].
+        timeout: Nanos,
+    },
+    /// CLUSTER SLOTS, to see whether the slot is served.
+    ClusterSlots,
+    /// DEBUG DIGEST-VALUE of the keys of the last GETKEYSINSLOT.
+    DigestValue {
+        /// Number of keys.
+        keys: u32,
+    },
+    /// MULTI or EXEC around the three below.
+    Transaction,
+    /// CLUSTER DELSLOTS slot; that the slot is unassigned is no error.
+    DelSlots,
+    /// CLUSTER ADDSLOTS slot.
+    AddSlots,
+    /// CLUSTER BUMPEPOCH.
+    BumpEpoch,
+}
+
+/// An error reply, as far as redis-cli tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyError {
+    /// MIGRATE: the target has one of the keys (BUSYKEY).
+    BusyKey,
+    /// MIGRATE: `-IOERR error or timeout …`.
+    IoError,
+    /// MIGRATE: the target refused (OOM, CLUSTERDOWN, LOADING …).
+    TargetError,
+    /// SETSLOT: the node has become a replica ("Please use SETSLOT only with masters").
+    NotMaster,
+    /// SETSLOT of Valkey 8: the client was unblocked by a change of role, or replicas are missing (UNBLOCKED,
+    /// NOREPLICAS).
+    Unblocked,
+    /// DEBUG is not allowed (`enable-debug-command no`, the default from 7.0 on).
+    DebugNotAllowed,
+    /// Any other.
+    Other,
+}
+
+/// What a node replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// +OK, and every reply that is not looked at.
+    Ok,
+    /// GETKEYSINSLOT: so many keys.
+    Keys(u32),
+    /// Reply to MIGRATE. An error may come after some keys have moved. +NOKEY is no error with no key.
+    Migrated {
+        /// Keys that are on the target and no longer here.
+        keys: u32,
+        /// Bytes sent to the target.
+        bytes: u64,
+        /// Error reply.
+        error: Option<ReplyError>,
+    },
+    /// CLUSTER SLOTS: whether the slot has an owner.
+    Served(bool),
+    /// DEBUG DIGEST-VALUE: digests that differ from those of the node asked before (0 from the first).
+    Differing(u32),
+    /// An error reply to any other command.
+    Error(ReplyError),
+    /// The connection is gone.
+    Closed,
+}
+
+/// Why the program ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// SETSLOT and the like, or GETKEYSINSLOT, failed.
+    Refused(ReplyError),
+    /// MIGRATE failed.
+    Migrate(ReplyError),
+    /// "Value check failed": DEBUG DIGEST-VALUE is not allowed.
+    ValueCheck,
+    /// So many keys are on both nodes with different values.
+    DifferentValues(u32),
+    /// A node has closed the connection.
+    Closed,
+    /// The reply does not belong to the order; a fault of whoever drives.
+    OutOfStep,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A command to a node, about a slot; call [`next`](super::legacy_move::LegacyMove::next) with its reply.
+    Ask {
+        /// The node.
+        node: usize,
+        /// The slot.
+        slot: u16,
+        /// The command.
+        order: Order,
+    },
+    /// Nothing for so long; call [`next`](super::legacy_move::LegacyMove::next) with [`Answer::Ok`] afterwards.
+    Pause(Nanos),
+    /// All slots are moved.
+    Done,
+    /// The program has ended with an error; the slot it was at may be open.
+    Failed(Failure),
+}
+
+/// A part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A command whose error ends the program.
+    Ask {
+        /// The node.
+        node: usize,
+        /// The slot.
+        slot: u16,
+        /// The command.
+        order: Order,
+    },
+    /// The keys of a slot, with opening and closing it.
+    Move(SlotMove),
+    /// The same as a step of fix, which overlooks any error of the source's SETSLOT NODE.
+    MoveToFix(SlotMove),
+    /// The keys of a slot alone (`CLUSTER_MANAGER_OPT_COLD`).
+    MoveCold(SlotMove),
+    /// A pause.
+    Pause(Nanos),
+}

@@ -1,0 +1,308 @@
+//! What one MIGRATE of given keys costs its source and its target, and what both log.
+//!
+//! MIGRATE (cluster.c, `migrateCommand`) does everything in the source's main thread: it looks all keys up, serialises
+//! each as DUMP does into one buffer of RESTORE-ASKING commands, writes the buffer in pieces, reads one reply a key
+//! byte by byte (`syncReadLine`), deletes the key, and is then propagated as one DEL of all keys whose reply was no
+//! error. The target executes a RESTORE as any command, and propagates it: with a time to live as ABSTTL from 5.0 on.
+//!
+//! | stretch | who is busy | price |
+//! |---|---|---|
+//! | [`build`](MigrateCost::build) | source | half of `migrate`; a GET, the KiB and the elements of each key |
+//! | way to the target | link | bytes / bandwidth + delay |
+//! | [`restore`](MigrateCost::restore) | target; the source waits | `restore-*`; its poll and read are the engine's |
+//! | way back | link | delay |
+//! | [`finish`](MigrateCost::finish) | source | half of `migrate`, the rest of `migrate-per-key`, freeing elements |
+//!
+//! Assumed: of `migrate-per-key` looking up and dumping take what GET takes, the rest is reading the reply and
+//! deleting; the whole source waits for the whole target, so that replies of a batch of several reads are not read
+//! while later keys are restored; a write(2) blocks only by the link's bandwidth. Left out: the sending side's socket
+//! buffer (a target that is silent shows as a time-out of reading, where a batch of several MiB would show it as one
+//! of writing), and AUTH.
+
+use super::expire_cycle::LAZYFREE_THRESHOLD;
+use super::memory::ValueShape;
+use super::resp::{DEADLINE_DIGITS, bulk, digits};
+use super::saved_size::rdb_bytes_per_key;
+use super::version::Version;
+use crate::cost_model::CostModel;
+use crate::math::whole;
+use crate::units::{KIB, MILLISECOND, Nanos, SECOND};
+
+/// Bytes of one write(2) of the source (`migrateCommand`, "in 64K chunks").
+pub const WRITE_PIECE: u64 = 64 * KIB;
+/// Bytes of one read(2) of the target (`PROTO_IOBUF_LEN`); a larger argument is read whole (`PROTO_MBULK_BIG_ARG`).
+const READ_PIECE: u64 = 16 * KIB;
+/// RDB version and CRC64 at a dump's end (`createDumpPayload`).
+const DUMP_FOOTER: u64 = 2 + 8;
+/// `SELECT 0` as a new connection sends it ahead.
+pub const SELECT: u64 = 23;
+/// `+OK\r\n`.
+pub const REPLY: u64 = 5;
+/// Time-out of a MIGRATE that names none or a negative one (`migrateCommand`).
+pub const DEFAULT_TIMEOUT: Nanos = 1000 * MILLISECOND;
+
+/// What all keys of a MIGRATE have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MigrateSetting {
+    /// The source's version.
+    pub version: Version,
+    /// Size of a compressed value over its plain size with `rdbcompression yes`; none: not compressed.
+    pub compressed_ratio: Option<f64>,
+    /// With REPLACE.
+    pub replace: bool,
+    /// `lazyfree-lazy-server-del` of the source.
+    pub lazy_delete: bool,
+}
+
+/// One key on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MovedKey {
+    /// Bytes of its name.
+    pub key_size: u32,
+    /// Its value.
+    pub value: ValueShape,
+    /// Time it has left \[ns\]; none: it does not expire.
+    pub ttl: Option<Nanos>,
+}
+
+impl MovedKey {
+    /// Elements of a collection; 0 for a string.
+    fn elements(&self) -> u64 {
+        match self.value {
+            ValueShape::Text(_) | ValueShape::Counter => 0,
+            ValueShape::List { elements, .. }
+            | ValueShape::Hash { elements, .. }
+            | ValueShape::Set { elements, .. }
+            | ValueShape::Zset { elements, .. }
+            | ValueShape::Stream { elements, .. } => elements,
+        }
+    }
+
+    /// RESP length of its RESTORE-ASKING with so many digits of TTL, and ABSTTL if asked.
+    fn restore(&self, setting: &MigrateSetting, ttl_digits: u64, absttl: bool) -> u64 {
+        let payload = dump_bytes(setting.version, self.value, setting.compressed_ratio);
+        let options = if setting.replace { bulk(7) } else { 0 } + if absttl { bulk(6) } else { 0 };
+        // `*4` to `*6`; the name of 14 bytes.
+        4 + bulk(14) + bulk(u64::from(self.key_size)) + bulk(ttl_digits) + bulk(payload) + options
+    }
+
+    /// Bytes that go to the target: the TTL in milliseconds, at least 1, or 0 for none.
+    fn sent(&self, setting: &MigrateSetting) -> u64 {
+        let ttl = self.ttl.map_or(0, |left| (left / MILLISECOND).max(1));
+        self.restore(setting, digits(ttl), false)
+    }
+
+    /// Bytes of the RESTORE in the target's AOF and stream.
+    fn logged(&self, setting: &MigrateSetting) -> u64 {
+        match self.ttl {
+            Some(_) if setting.version.has(5, 0) => self.restore(setting, DEADLINE_DIGITS, true),
+            _ => self.sent(setting),
+        }
+    }
+}
+
+/// Bytes of a value as DUMP serialises it: type, value as in an RDB, footer.
+pub fn dump_bytes(version: Version, value: ValueShape, compressed_ratio: Option<f64>) -> u64 {
+    // An RDB has the key between type and value: of an empty key its length byte alone.
+    whole(rdb_bytes_per_key(version, 0, value, false, compressed_ratio)) - 1 + DUMP_FOOTER
+}
+
+/// RESP length of the DEL that a MIGRATE of keys of these sizes is propagated as; 0 without keys.
+pub fn del_bytes(key_sizes: impl Iterator<Item = u32>) -> u64 {
+    let (count, keys) = key_sizes.fold((0, 0), |(n, sum), size| (n + 1, sum + bulk(u64::from(size))));
+    if count == 0 { 0 } else { 3 + digits(count + 1) + bulk(3) + keys }
+}
+
+/// Keys that the target restores in one turn of its event loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreTurn {
+    /// RESTOREs that are complete with this read.
+    pub keys: u32,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Main-thread time of their execution \[ns\], without poll, read(2) and write(2).
+    pub execute: Nanos,
+}
+
+/// Costs of one MIGRATE that finds at least one key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MigrateCost {
+    /// Keys.
+    pub keys: u32,
+    /// Bytes to the target, without [`SELECT`].
+    pub sent: u64,
+    /// write(2) calls of the source.
+    pub pieces: u64,
+    /// The source's time until its last write(2) \[ns\].
+    pub build: Nanos,
+    /// The target's turns.
+    pub turns: Vec<RestoreTurn>,
+    /// The target's execution in all of them \[ns\].
+    pub restore: Nanos,
+    /// The source's time from the first reply on \[ns\].
+    pub finish: Nanos,
+    /// Bytes of the target's replies.
+    pub replies: u64,
+    /// Bytes of DEL in the source's AOF and stream.
+    pub source_logged: u64,
+    /// Bytes of RESTORE-ASKING in the target's AOF and stream; one command a key.
+    pub target_logged: u64,
+}
+
+impl MigrateCost {
+    /// Costs of moving `keys`, at the prices of the source's and the target's machine.
+    pub fn of(setting: &MigrateSetting, keys: &[MovedKey], source: &CostModel, target: &CostModel) -> Self {
+        let (at_source, at_target) = (&source.cluster, &target.cluster);
+        let mut cost = MigrateCost { keys: keys.len() as u32, ..MigrateCost::default() };
+        if keys.is_empty() {
+            return cost;
+        }
+        cost.build = at_source.migrate / 2;
+        cost.finish = at_source.migrate - at_source.migrate / 2;
+        let dump = source.cpu.get.min(at_source.migrate_per_key);
+        let mut turn = RestoreTurn::default();
+        for key in keys {
+            let (sent, elements) = (key.sent(setting), key.elements());
+            let kib = sent as f64 / KIB as f64;
+            cost.sent += sent;
+            cost.target_logged += key.logged(setting);
+            cost.build +=
+                dump + whole(at_source.migrate_per_kib * kib) + at_source.migrate_per_element * elements;
+            cost.finish += at_source.migrate_per_key - dump;
+            // `dbAsyncDelete` leaves values above the threshold to a background thread.
+            if !(setting.lazy_delete && elements > LAZYFREE_THRESHOLD) {
+                cost.finish += source.memory.free_element * elements;
+            }
+            turn.keys += 1;
+            turn.bytes += sent;
+            turn.execute += at_target.restore_per_key
+                + whole(at_target.restore_per_kib * kib)
+                + at_target.restore_per_element * elements;
+            if turn.bytes >= READ_PIECE {
+                cost.turns.push(std::mem::take(&mut turn));
+            }
+        }
+        if turn.keys > 0 {
+            cost.turns.push(turn);
+        }
+        cost.restore = cost.turns.iter().map(|turn| turn.execute).sum();
+        cost.pieces = cost.sent.div_ceil(WRITE_PIECE);
+        cost.replies = REPLY * keys.len() as u64;
+        cost.source_logged = del_bytes(keys.iter().map(|key| key.key_size));
+        cost
+    }
+
+    /// How the exchange with the target goes, from the source's last write(2) on.
+    ///
+    /// `delay` is one way of the link; `silent` the time from then until the target's poll returns with the first
+    /// bytes, be it busy, frozen or down (`NEVER`); `turn` what a turn of the target adds to its execution (poll,
+    /// read, write). `timeout` holds for each reply anew. Replies of a turn come together.
+    pub fn exchange(&self, delay: Nanos, silent: Nanos, turn: Nanos, timeout: Nanos) -> Exchange {
+        let (mut waited, mut acknowledged) = (0_u64, 0);
+        // The first wait has both ways of the link in it; later replies follow one another at the target's pace.
+        let mut gap = silent.saturating_add(2 * delay);
+        for restored in &self.turns {
+            gap = gap.saturating_add(turn + restored.execute);
+            if gap > timeout {
+                return Exchange { waited: waited + timeout, acknowledged, timed_out: true };
+            }
+            waited += gap;
+            acknowledged += restored.keys;
+            gap = 0;
+        }
+        Exchange { waited, acknowledged, timed_out: false }
+    }
+}
+
+/// How long the source waits and what it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Time waited for replies \[ns\].
+    pub waited: Nanos,
+    /// Keys with a reply: the source deletes these. The target restores the others too, when it comes to them, since
+    /// their bytes are in its socket: such keys are on both nodes, and moving them again finds BUSYKEY.
+    pub acknowledged: u32,
+    /// `-IOERR error or timeout reading to target instance`; not tried again (`errno == ETIMEDOUT`).
+    pub timed_out: bool,
+}
+
+/// Time the source is blocked by a MIGRATE: its own, the bytes' way, and its waiting.
+pub fn source_block(cost: &MigrateCost, transfer: Nanos, exchange: Exchange) -> Nanos {
+    let read = if exchange.timed_out { 0 } else { cost.finish };
+    cost.build.saturating_add(transfer).saturating_add(exchange.waited).saturating_add(read)
+}
+
+/// Connections a server keeps to targets of MIGRATE (`migrateGetSocket`, `MIGRATE_SOCKET_CACHE_ITEMS`).
+const CACHED_SOCKETS: usize = 64;
+/// Seconds an unused one is kept (`MIGRATE_SOCKET_CACHE_TTL`), by the clock of whole seconds.
+const SOCKET_TTL: u64 = 10;
+
+/// What a MIGRATE has to do for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// Nothing: it is there and has its database.
+    Cached,
+    /// It is there, but a [`SELECT`] goes ahead, since the target replied with an error last.
+    Select,
+    /// Connecting, one round trip, and [`SELECT`].
+    Connect,
+}
+
+/// Cached connections to targets of MIGRATE, by node.
+///
+/// One that the target has closed meanwhile (its `timeout`, a restart) fails once: the source builds everything again
+/// and connects anew; a second failure is `-IOERR`.
+#[derive(Clone, Debug, Default)]
+pub struct SocketCache {
+    /// (node, second of last use, its database is selected).
+    sockets: Vec<(usize, u64, bool)>,
+}
+
+impl SocketCache {
+    /// A MIGRATE to `node` takes its connection. Full, the cache drops the one unused for longest, where the server
+    /// drops one at random.
+    pub fn take(&mut self, node: usize, now: Nanos) -> Socket {
+        let second = now / SECOND;
+        if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.0 == node) {
+            socket.1 = second;
+            return if socket.2 { Socket::Cached } else { Socket::Select };
+        }
+        if self.sockets.len() == CACHED_SOCKETS
+            && let Some(oldest) = (0..self.sockets.len()).min_by_key(|&at| self.sockets[at].1)
+        {
+            self.sockets.swap_remove(oldest);
+        }
+        self.sockets.push((node, second, false));
+        Socket::Connect
+    }
+
+    /// Every key was acknowledged, or the target replied with an error.
+    pub fn replied(&mut self, node: usize, without_error: bool) {
+        if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.0 == node) {
+            socket.2 = without_error;
+        }
+    }
+
+    /// A socket error (`migrateCloseSocket`).
+    pub fn close(&mut self, node: usize) {
+        self.sockets.retain(|socket| socket.0 != node);
+    }
+
+    /// serverCron, once a second (`migrateCloseTimedoutSockets`).
+    pub fn cron(&mut self, now: Nanos) {
+        self.sockets.retain(|socket| now / SECOND - socket.1.min(now / SECOND) <= SOCKET_TTL);
+    }
+
+    /// Connections (INFO `migrate_cached_sockets`).
+    pub fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
