@@ -2,6 +2,7 @@
 //!
 //! Values are read in `resolve`; here every unknown or refused name is found, with the nearest known one.
 
+use super::cluster_keys::redis_cli_option;
 use super::keys::{self, Key, Kind, TableSpec};
 use super::problem::{Problem, nearest};
 use super::tree::{Entry, Node, Table, Value};
@@ -13,9 +14,7 @@ pub fn check_names(tree: &Table, file: &str) -> Vec<Problem> {
         let mut push = |read: String, remedies: Vec<String>| {
             problems.push(entry.place.problem(file, read, remedies));
         };
-        if let Some((name, reason)) = keys::REFUSED_TABLES.iter().find(|(name, _)| *name == entry.key) {
-            push(format!("{name}: {reason}"), Vec::new());
-        } else if let Some(spec) = keys::table(&entry.key) {
+        if let Some(spec) = keys::table(&entry.key) {
             match (&entry.node.value, spec.repeated) {
                 (Value::Table(table), false) => check_table(spec, table, file, &mut problems),
                 (Value::List(nodes), true) => {
@@ -78,7 +77,9 @@ fn check_table(spec: &TableSpec, table: &Table, file: &str, problems: &mut Vec<P
                 let names =
                     spec.keys.iter().filter(|key| !matches!(key.kind, Kind::Refused(_))).map(|key| key.name);
                 let read = format!("{}: unknown key {:?}", spec.name, entry.key);
-                problems.push(entry.place.problem(file, read, vec![suggestion(&entry.key, names)]));
+                let of_redis_cli = if spec.name == "event" { redis_cli_option(&entry.key) } else { None };
+                let remedies = of_redis_cli.unwrap_or_else(|| vec![suggestion(&entry.key, names)]);
+                problems.push(entry.place.problem(file, read, remedies));
             }
         }
     }
@@ -116,8 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_modelled_is_refused_by_name() {
-        assert!(problems("[cluster]").contains("not modelled yet"));
+    fn an_array_of_tables_is_asked_for_and_an_option_of_redis_cli_explained() {
+        assert!(problems("[[event]]\ncluster-pipeline = 5").contains("write pipeline = 10"));
         assert!(problems("[workload]\nrate = \"1/s\"").contains("[[workload]]"));
     }
 }

@@ -1,5 +1,7 @@
 //! Every table and key of a scenario file: one list that the reader, the suggestions and the JSON Schema share.
 
+pub use super::cluster_keys::{CLUSTER, NODE};
+pub use super::event_keys::{ACTIONS, EVENT};
 use super::pattern::MAX_KEYS;
 use crate::units::{Nanos, SECOND};
 
@@ -74,6 +76,16 @@ pub enum Kind {
     Backoff,
     /// One of [`ACTIONS`].
     Action,
+    /// Hash slots: `"0-5460"`, a slot, or a list of such.
+    Slots,
+    /// Hash slots, or how many.
+    SlotsOrCount,
+    /// The name of a node, or a list of names.
+    Names,
+    /// A table of nodes' names and numbers.
+    Weights,
+    /// A table of redis.conf directives.
+    Directives,
     /// Known, but refused for this reason.
     Refused(&'static str),
 }
@@ -108,37 +120,19 @@ pub const POPULARITIES: &[Variant] = &[
 /// Keys of those that may be left out.
 pub const OPTIONAL_KEYS: &[&str] = &["sub-keys", "servers"];
 
-/// Values of `event.do`, with the other keys of the event. `CONFIG SET` is followed by name and value.
-pub const ACTIONS: &[Variant] = &[
-    Variant { name: "BGSAVE", keys: &[] },
-    Variant { name: "SAVE", keys: &[] },
-    Variant { name: "BGREWRITEAOF", keys: &[] },
-    Variant { name: "CONFIG SET", keys: &[] },
-    Variant { name: "foreign-writer", keys: &["rate", "until", "for"] },
-    Variant { name: "freeze", keys: &["for"] },
-    Variant { name: "crash", keys: &["kind", "restart"] },
-    Variant { name: "disk-full", keys: &["for"] },
-    Variant { name: "fsync-fails", keys: &["for"] },
-    Variant { name: "replica-stop", keys: &["replica"] },
-    Variant { name: "replica-start", keys: &["replica"] },
-    Variant { name: "replica-stall", keys: &["replica", "for"] },
-    Variant { name: "replica-disconnect", keys: &["replica", "for"] },
-    Variant { name: "partition", keys: &["for", "elect"] },
-    Variant { name: "failover", keys: &["to", "restart"] },
-];
-
-/// Tables that are known, but refused for a reason.
-pub const REFUSED_TABLES: &[(&str, &str)] =
-    &[("cluster", "a cluster is not modelled yet; take [cluster] out to simulate one server")];
-
 /// Ten years: longer runs are a slip of the pen.
-const SPAN_MAX: Nanos = 3650 * 86400 * SECOND;
+pub(super) const SPAN_MAX: Nanos = 3650 * 86400 * SECOND;
 /// Sizes of data sets and files: 1 PiB.
 const BYTES_MAX: u64 = 1 << 50;
 /// Redis's largest string, 512 MiB.
 pub const STRING_MAX: u64 = 512 << 20;
 
-const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> Key {
     Key { name, kind, default, doc }
 }
 
@@ -290,7 +284,7 @@ pub const REPLICA: TableSpec = TableSpec {
     name: "replica",
     repeated: true,
     open: false,
-    doc: "A replica of the server.",
+    doc: "A replica of the server; in a cluster, of every primary.",
     keys: &[
         key("name", Kind::Text, None, "Name of the replica, unique; default replica-1, replica-2 …"),
         key(
@@ -322,36 +316,6 @@ pub const REPLICA: TableSpec = TableSpec {
             "It has an AOF under everysec, which WAITAOF may count.",
         ),
         key("fsync", Kind::Span(0, SPAN_MAX), Some("5ms"), "Length of one of its fdatasyncs."),
-    ],
-};
-
-/// `[[event]]`.
-pub const EVENT: TableSpec = TableSpec {
-    name: "event",
-    repeated: true,
-    open: false,
-    doc: "Something that happens at a time.",
-    keys: &[
-        key("at", Kind::Span(0, SPAN_MAX), None, "When, counted from the start of the run."),
-        key("do", Kind::Action, None, "What."),
-        key("rate", Kind::Bandwidth, None, "foreign-writer: what it writes."),
-        key("until", Kind::Span(1, SPAN_MAX), None, "foreign-writer: when it stops."),
-        key("for", Kind::Span(1, SPAN_MAX), None, "How long it lasts."),
-        key("kind", Kind::Choice(&["process", "machine"]), Some("process"), "crash: what dies."),
-        key("restart", Kind::Span(0, SPAN_MAX), None, "crash, failover: from death to serving again."),
-        key("replica", Kind::Text, None, "replica-…: its name."),
-        key(
-            "to",
-            Kind::Text,
-            None,
-            "failover: the replica that takes over; the most advanced one if not given.",
-        ),
-        key(
-            "elect",
-            Kind::Span(0, SPAN_MAX),
-            Some("15s"),
-            "partition: after this long the replicas choose a primary of their own (cluster-node-timeout).",
-        ),
     ],
 };
 
@@ -418,7 +382,8 @@ pub const START: TableSpec = TableSpec {
 };
 
 /// All tables in the order of the file.
-pub const TABLES: &[&TableSpec] = &[&REDIS, &DATASET, &WORKLOAD, &REPLICA, &EVENT, &MACHINE, &RUN, &START];
+pub const TABLES: &[&TableSpec] =
+    &[&REDIS, &DATASET, &WORKLOAD, &REPLICA, &CLUSTER, &NODE, &EVENT, &MACHINE, &RUN, &START];
 
 impl TableSpec {
     /// The key of that name.

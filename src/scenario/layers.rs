@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::info::InfoDump;
-use super::keys::{MACHINE, REDIS, REPLICA, WORKLOAD};
+use super::keys::{MACHINE, NODE, REDIS, REPLICA, WORKLOAD};
 use super::problem::Problem;
 use super::reader::Reader;
 use super::redis_conf::{self, Directive};
@@ -248,7 +248,7 @@ fn lay_set(tree: &mut Table, text: &str) -> Result<(), Problem> {
     let node = Node::guess(value, place.clone());
     match table {
         "redis" | "machine" => tree.table_mut(table, &place).set(path, node),
-        "workload" | "event" | "replica" => return lay_set_repeated(tree, table, path, node),
+        "workload" | "event" | "replica" | "node" => return lay_set_repeated(tree, table, path, node),
         _ => descend(table, tree.table_mut(table, &place), path, node),
     }
     Ok(())
@@ -266,7 +266,12 @@ fn lay_set_repeated(tree: &mut Table, table: &str, path: &str, node: Node) -> Re
         ));
     }
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    let is_key = if table == "replica" { REPLICA.key(first) } else { WORKLOAD.key(first) }.is_some();
+    let is_key = match table {
+        "replica" => REPLICA.key(first),
+        "node" => NODE.key(first),
+        _ => WORKLOAD.key(first),
+    };
+    let is_key = is_key.is_some();
     if table == "event" || (!is_key && !rest.is_empty()) {
         let names: Vec<String> =
             groups.iter().enumerate().map(|(index, group)| group_name(table, group, index)).collect();
@@ -286,12 +291,15 @@ fn lay_set_repeated(tree: &mut Table, table: &str, path: &str, node: Node) -> Re
 /// Name of a group: as typed, else `workload-1`; events count from 1.
 pub fn group_name(table: &str, group: &Table, index: usize) -> String {
     match group.get("name") {
-        Some(Node { value: Value::Text(name), .. }) if table == WORKLOAD.name || table == REPLICA.name => {
-            name.clone()
-        }
-        _ if table == WORKLOAD.name || table == REPLICA.name => format!("{table}-{}", index + 1),
+        Some(Node { value: Value::Text(name), .. }) if is_named(table) => name.clone(),
+        _ if is_named(table) => format!("{table}-{}", index + 1),
         _ => (index + 1).to_string(),
     }
+}
+
+/// Whether tables of an array go by a name of their own.
+fn is_named(table: &str) -> bool {
+    [WORKLOAD.name, REPLICA.name, NODE.name].contains(&table)
 }
 
 /// Sets a key, or a part of a key's table (`keys.s`).

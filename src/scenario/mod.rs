@@ -4,7 +4,10 @@
 
 pub mod builtin;
 pub mod cluster;
+pub mod cluster_directives;
+pub mod cluster_keys;
 pub mod directives;
+pub mod event_keys;
 pub mod file;
 pub mod info;
 pub mod keys;
@@ -21,6 +24,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shapes;
 pub mod show;
+pub mod slots;
 pub mod steps;
 pub mod tree;
 pub mod ttl;
@@ -50,6 +54,8 @@ pub struct Scenario {
     pub replicas: Vec<replicas::ReplicaSpec>,
     /// Things that happen at a time, in order of time.
     pub events: Vec<TimedEvent>,
+    /// The cluster whose nodes are servers with these settings; none: one server.
+    pub cluster: Option<Box<cluster::ClusterSpec>>,
     /// The machine's prices.
     pub machine: CostModel,
     /// Length and seed of the run.
@@ -212,6 +218,8 @@ pub enum KeyPopularity {
 pub struct TimedEvent {
     /// When.
     pub at: Nanos,
+    /// Whom it concerns; none outside of a cluster.
+    pub node: Option<cluster::NodeChoice>,
     /// What.
     pub action: Action,
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{Key, Kind, TableSpec};
 use super::problem::Problem;
-use super::tree::{Node, Place, Table, Value};
+use super::tree::{Node, Place, Table, Value, quote};
 use super::values;
 use super::{Origin, Setting};
 
@@ -177,6 +177,30 @@ impl Reader {
     /// Reads any text.
     pub fn text(&mut self, section: &Section<'_>, key: &str) -> Got<String> {
         self.read(section, key, values::text)
+    }
+
+    /// Checks the name of one of several tables, which is a part of dotted names and of columns, and records one that
+    /// was not typed. `reserved` cannot be names, nor can names of keys.
+    pub fn name(&mut self, section: &Section<'_>, name: &str, taken: bool, reserved: &[&str]) {
+        let spec = section.spec;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let got = self.read(section, "name", |node| {
+            let name = values::text(node)?;
+            let free = spec.key(&name).is_none() && !reserved.contains(&name.as_str());
+            if name.is_empty() || !name.chars().all(plain) || !free {
+                let remedy = "use letters, digits, - and _, and no name of a key";
+                return Err(Fault::new(format!("{name:?} cannot be a name"), remedy));
+            }
+            Ok(name)
+        });
+        if !got.given {
+            self.record(section, "name", quote(name), Origin::Default);
+        }
+        if taken {
+            let thing = if spec.name == "workload" { "group" } else { spec.name };
+            let remedy = format!("give every {thing} a name of its own");
+            self.problem(&got.place, format!("{}.name: {name:?} is taken", spec.name), remedy);
+        }
     }
 
     /// Reads one of the key's words.

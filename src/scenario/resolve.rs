@@ -3,9 +3,13 @@
 //! Later layers win: built-in default, version, model, scenario, INFO dump, redis.conf, flags. All problems of all
 //! layers are reported at once.
 
+mod cluster;
+mod cluster_checks;
 mod dataset;
 mod event;
 mod machine;
+mod moves;
+mod node_redis;
 mod pattern;
 mod redis;
 mod replica;
@@ -45,14 +49,20 @@ pub fn resolve(
     let run = run::read(&tree, &mut reader);
     let replicas = replica::read(&tree, &mut reader);
     replica::check(&tree, &redis.config, &replicas, &workloads, &mut reader);
-    let events = event::read(&tree, &redis.config, &replicas, run.duration, &mut reader);
+    let mut cluster = cluster::read(&tree, &redis, machine.as_ref(), &dataset, base_dir, &mut reader);
+    let world = event::World { config: &redis.config, replicas: &replicas, cluster: cluster.as_ref() };
+    let (events, moves) = event::read(&tree, &world, run.duration, &mut reader);
     let start = dataset::read_start(&tree, &mut reader);
+    if let Some(cluster) = &mut cluster {
+        cluster_checks::check(&tree, cluster, &workloads, &start, &replicas, &mut reader);
+        cluster.moves = moves;
+    }
     pattern::check_events(&tree, &workloads, &events, &mut reader);
     workload::check_clients(&tree, &workloads, &redis, &mut reader);
     streams::check(&tree, &workloads, &dataset, &redis.config, machine.as_ref(), &mut reader);
     pattern::note_limits(&workloads, &redis.config, &mut reader);
     redis::check_policy(&redis.config, &dataset, &workloads, &mut reader);
-    if let Some(machine) = &machine {
+    if let Some(machine) = machine.as_ref().filter(|_| cluster.is_none()) {
         dataset::check_memory(&tree, &dataset, &start, &redis.config, machine, &mut reader);
     }
     finish(reader, |reader| {
@@ -63,6 +73,7 @@ pub fn resolve(
             workloads,
             replicas,
             events,
+            cluster: cluster.map(Box::new),
             machine: machine?,
             run,
             start,

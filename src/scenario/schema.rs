@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cluster::SLOTS;
+use super::cluster_directives;
 use super::directives::{self, DirectiveValue};
 use super::keys::{ACTIONS, DISTS, Key, Kind, OPTIONAL_KEYS, POPULARITIES, TABLES, TableSpec, Variant};
 use super::pattern::BUILT_IN;
@@ -101,6 +103,18 @@ fn of_kind(kind: Kind) -> Value {
             any.extend(POPULARITIES.iter().map(|choice| variant(choice, popularity_key)));
             json!({ "anyOf": any })
         }
+        Kind::Slots => slots(),
+        Kind::SlotsOrCount => {
+            json!({ "anyOf": [of_kind(Kind::Count(1, SLOTS as u64)), slots()] })
+        }
+        Kind::Names => json!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+        ] }),
+        Kind::Weights => {
+            json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0 } })
+        }
+        Kind::Directives => json!({ "type": "object" }),
         Kind::Schedule => pairs(of_kind(Kind::Span(0, 0)), of_kind(Kind::Rate)),
         Kind::Mix => json!({ "type": "object", "additionalProperties": of_kind(Kind::Number(0.0, 1.0)) }),
         Kind::Wait(aof) => {
@@ -155,6 +169,15 @@ fn of_kind(kind: Kind) -> Value {
             json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": "^CONFIG SET [^ ]+ " }] })
         }
     }
+}
+
+/// Hash slots: a number, ranges as text, or a list of both.
+fn slots() -> Value {
+    let one = json!({ "anyOf": [
+        { "type": "integer", "minimum": 0, "maximum": SLOTS - 1 },
+        { "type": "string", "pattern": "^[-0-9, ]*$" },
+    ] });
+    json!({ "anyOf": [one, { "type": "array", "items": one }] })
 }
 
 /// A quantity, or a table that says how it is distributed.
@@ -222,7 +245,7 @@ fn directive_properties() -> Map<String, Value> {
         };
         (name.to_owned(), schema)
     };
-    directives::of(&defaults).into_iter().map(schema).collect()
+    directives::of(&defaults).into_iter().chain(cluster_directives::all()).map(schema).collect()
 }
 
 #[cfg(test)]

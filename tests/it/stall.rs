@@ -26,7 +26,8 @@ fn frozen(service: Nanos, factor: f64, duration: Nanos, freezes: &[Nanos], span:
     let mut scenario = scenario(poisson(rate), 100_000, service, duration);
     // No serverCron wakes the server within a second, so that an idle one notices with the first command.
     scenario.redis.hz = 1;
-    scenario.events = freezes.iter().map(|&at| TimedEvent { at, action: Action::Freeze { span } }).collect();
+    scenario.events =
+        freezes.iter().map(|&at| TimedEvent { at, node: None, action: Action::Freeze { span } }).collect();
     scenario
 }
 

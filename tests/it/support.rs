@@ -52,6 +52,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
         }],
         replicas: Vec::new(),
         events: Vec::new(),
+        cluster: None,
         machine,
         run: RunConfig {
             duration,

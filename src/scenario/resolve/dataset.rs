@@ -141,7 +141,7 @@ pub fn check_memory(
 }
 
 /// Where the amount of data was typed.
-fn data_place(tree: &Table) -> Place {
+pub fn data_place(tree: &Table) -> Place {
     let section = Section::single(&DATASET, tree);
     let key = ["memory", "keys"].into_iter().find(|key| section.has(key)).unwrap_or("keys");
     section.place_of(key)

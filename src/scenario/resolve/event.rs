@@ -1,6 +1,6 @@
 //! `[[event]]`: things that happen at a time.
 
-use super::super::directives;
+use super::super::cluster::{ClusterSpec, NodeChoice, TimedMove};
 use super::super::file::suggestion;
 use super::super::keys::{ACTIONS, EVENT, Variant};
 use super::super::problem::nearest;
@@ -9,7 +9,9 @@ use super::super::redis_conf::{Applied, changeable};
 use super::super::replicas::{ReplicaAction, ReplicaSpec};
 use super::super::tree::{Place, Table};
 use super::super::values::text;
-use super::super::{Action, TimedEvent};
+use super::super::{Action, Origin, TimedEvent, slots};
+use super::super::{cluster_directives, directives};
+use super::moves;
 use crate::redis::config::RedisConfig;
 use crate::units::{Nanos, format_span};
 
@@ -19,15 +21,25 @@ enum Draft {
     ConfigSet(String),
 }
 
-/// Reads the events, in order of time.
+/// What events happen to.
+pub struct World<'s> {
+    /// Settings of the server; in a cluster each node has its own.
+    pub config: &'s RedisConfig,
+    /// The replicas, in a cluster of every primary.
+    pub replicas: &'s [ReplicaSpec],
+    /// The cluster.
+    pub cluster: Option<&'s ClusterSpec>,
+}
+
+/// Reads the events, and what moves slots, each in order of time.
 pub fn read(
     tree: &Table,
-    config: &RedisConfig,
-    replicas: &[ReplicaSpec],
+    world: &World<'_>,
     duration: Nanos,
     reader: &mut Reader,
-) -> Vec<TimedEvent> {
-    let mut drafts: Vec<(Nanos, Place, Draft)> = Vec::new();
+) -> (Vec<TimedEvent>, Vec<TimedMove>) {
+    let mut drafts: Vec<(Nanos, Place, Option<NodeChoice>, Draft)> = Vec::new();
+    let mut of_slots: Vec<moves::Draft> = Vec::new();
     for section in Section::repeated(&EVENT, tree) {
         let at = reader.whole(&section, "at");
         if !at.given {
@@ -42,33 +54,81 @@ pub fn read(
             );
             reader.problem(&at.place, read, "lower event.at or raise run.duration");
         }
-        if let Some((place, draft)) = read_action(&section, at_value, replicas, reader) {
+        let Some((place, variant, typed)) = read_do(&section, reader) else { continue };
+        if moves::MOVES.contains(&variant.name) {
+            let cluster = world.cluster.map(|cluster| (cluster, world.config.version));
+            of_slots.extend(moves::read(&section, variant.name, at_value, cluster, reader));
+            continue;
+        }
+        let node = read_node(&section, world.cluster, reader);
+        if let Some(draft) = read_action(&section, variant, &typed, at_value, world.replicas, reader) {
             if let Draft::Ready(Action::Replica(ReplicaAction::Partition(until))) = draft {
-                let elected = partition_elects(&section, at_value, until, reader);
+                let elected = partition_elects(&section, at_value, until, world.cluster, reader);
                 let ends = Draft::Ready(Action::Replica(ReplicaAction::PartitionEnds { elected }));
-                drafts.push((until, place.clone(), ends));
+                drafts.push((until, place.clone(), node, ends));
             }
-            drafts.push((at_value, place, draft));
+            drafts.push((at_value, place, node, draft));
         }
     }
     drafts.sort_by_key(|draft| draft.0);
-    let mut current = config.clone();
-    let ready = |(at, place, draft): (Nanos, Place, Draft)| {
-        let action = match draft {
-            Draft::Ready(action) => action,
-            Draft::ConfigSet(text) => config_set(text, &mut current, &place, reader)?,
-        };
-        Some(TimedEvent { at, action })
+    // One server's settings, or each node's.
+    let mut current: Vec<RedisConfig> = match world.cluster {
+        Some(cluster) => cluster.nodes.iter().map(|node| node.redis.clone()).collect(),
+        None => vec![world.config.clone()],
     };
-    drafts.into_iter().filter_map(ready).collect()
+    let mut events = Vec::new();
+    for (at, place, node, draft) in drafts {
+        match draft {
+            Draft::Ready(action) => events.push(TimedEvent { at, node, action }),
+            Draft::ConfigSet(text) => {
+                // Nodes may differ in their settings: each gets an event of its own.
+                let chosen = match node {
+                    Some(NodeChoice::One(index)) => index..index + 1,
+                    _ => 0..current.len(),
+                };
+                for index in chosen {
+                    let Some(action) = config_set(text.clone(), &mut current[index], &place, reader) else {
+                        break;
+                    };
+                    events.push(TimedEvent { at, node: node.map(|_| NodeChoice::One(index)), action });
+                }
+            }
+        }
+    }
+    of_slots.sort_by_key(|draft| draft.timed.at);
+    if let Some(cluster) = world.cluster {
+        moves::check(&of_slots, cluster, reader);
+    }
+    (events, of_slots.into_iter().map(|draft| draft.timed).collect())
 }
 
-fn read_action(
+/// The node an event concerns, which in a cluster has to be said.
+fn read_node(
     section: &Section<'_>,
-    at: Nanos,
-    replicas: &[ReplicaSpec],
+    cluster: Option<&ClusterSpec>,
     reader: &mut Reader,
-) -> Option<(Place, Draft)> {
+) -> Option<NodeChoice> {
+    let Some(cluster) = cluster else {
+        if section.has("node") {
+            let remedy = "add [cluster], or take node out";
+            reader.problem(&section.place_of("node"), "event.node: the scenario has no [cluster]", remedy);
+        }
+        return None;
+    };
+    let names: Vec<String> = cluster.nodes.iter().map(|node| node.name.clone()).collect();
+    let node = reader.read(section, "node", |node| match text(node)?.as_str() {
+        "all" => Ok(NodeChoice::All),
+        _ => slots::node_named(node, &names).map(NodeChoice::One),
+    });
+    if !node.given {
+        let remedy = format!("add node = {:?}, or \"all\"", names[0]);
+        reader.problem(&section.place, "event.node is missing: the scenario has [cluster]", remedy);
+    }
+    node.value
+}
+
+/// What an event does: where it was typed, the action, and the text.
+fn read_do(section: &Section<'_>, reader: &mut Reader) -> Option<(Place, &'static Variant, String)> {
     let action = reader.read(section, "do", |node| {
         let typed = text(node)?;
         Ok((variant(&typed)?, typed))
@@ -78,7 +138,18 @@ fn read_action(
     }
     let (variant, typed) = action.value?;
     refuse_other_keys(section, variant, reader);
-    let draft = match variant.name {
+    Some((action.place, variant, typed))
+}
+
+fn read_action(
+    section: &Section<'_>,
+    variant: &Variant,
+    typed: &str,
+    at: Nanos,
+    replicas: &[ReplicaSpec],
+    reader: &mut Reader,
+) -> Option<Draft> {
+    Some(match variant.name {
         "BGSAVE" => Draft::Ready(Action::Bgsave),
         "SAVE" => Draft::Ready(Action::Save),
         "BGREWRITEAOF" => Draft::Ready(Action::Bgrewriteaof),
@@ -99,8 +170,7 @@ fn read_action(
             let machine = reader.choice(section, "kind").value? == "machine";
             Draft::Ready(Action::Crash { machine, restart: needed(section, "restart", reader)? })
         }
-    };
-    Some((action.place, draft))
+    })
 }
 
 /// The action of that name; Redis's commands in any case, as Redis takes them.
@@ -134,7 +204,9 @@ fn refuse_other_keys(section: &Section<'_>, variant: &Variant, reader: &mut Read
     for entry in &section.table.entries {
         let key = entry.key.as_str();
         let is_known = EVENT.key(key).is_some();
-        if is_known && !matches!(key, "at" | "do") && !variant.keys.contains(&key) {
+        // Whether an event has a node depends on the scenario.
+        let of_all = matches!(key, "at" | "do") || (key == "node" && !moves::MOVES.contains(&variant.name));
+        if is_known && !of_all && !variant.keys.contains(&key) {
             let remedy = match variant.keys {
                 [] => format!("take {key} out"),
                 keys => format!("{} takes: {}", variant.name, keys.join(", ")),
@@ -180,6 +252,11 @@ fn config_set(text: String, current: &mut RedisConfig, place: &Place, reader: &m
     let name = name.to_ascii_lowercase();
     let value = value.trim_matches(['"', '\'']);
     let before = current.clone();
+    if let Some(known) = cluster_directives::canonical(&name) {
+        let read = format!("event.do: CONFIG SET: {known} does not change during a simulated run");
+        reader.problem(place, read, "set it under [redis], in a scenario with [cluster]");
+        return None;
+    }
     let (read, remedy) = match directives::set(current, &name, value) {
         Applied::Used if !changeable(&name) => {
             *current = before;
@@ -264,7 +341,20 @@ fn named_replica(
 }
 
 /// When the replicas behind a partition choose a primary; none if it ends before.
-fn partition_elects(section: &Section<'_>, at: Nanos, until: Nanos, reader: &mut Reader) -> Option<Nanos> {
-    let elect = reader.whole(section, "elect").value?;
+fn partition_elects(
+    section: &Section<'_>,
+    at: Nanos,
+    until: Nanos,
+    cluster: Option<&ClusterSpec>,
+    reader: &mut Reader,
+) -> Option<Nanos> {
+    let elect = match cluster {
+        // In a cluster the setting is there, and decides.
+        Some(cluster) if !section.has("elect") => {
+            reader.record(section, "elect", format!("\"{}ns\"", cluster.node_timeout), Origin::Default);
+            cluster.node_timeout
+        }
+        _ => reader.whole(section, "elect").value?,
+    };
     Some(at.saturating_add(elect)).filter(|elected| *elected < until)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::keys::MACHINE;
 use super::super::reader::{Fault, Reader, Section};
-use super::super::tree::{Node, Table, Value};
+use super::super::tree::{Node, Place, Table, Value};
 use super::super::{Origin, problem::Problem};
 use crate::cost_model::CostModel;
 use crate::models;
@@ -14,15 +14,28 @@ pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostMo
     let section = Section::single(&MACHINE, tree);
     let name = reader.text(&section, "model");
     let typed = name.value?;
+    let mut model = load("machine.model", &typed, &name.place, base_dir, reader)?;
+    lay_prices(&section, &mut model, reader);
+    Some(model)
+}
+
+/// Loads the model that `key` names; none with its problems reported.
+pub fn load(
+    key: &str,
+    typed: &str,
+    place: &Place,
+    base_dir: &Path,
+    reader: &mut Reader,
+) -> Option<CostModel> {
     // A path in the file counts from the file's folder, one in a flag from where the user stands.
     let is_path = typed.ends_with(".toml") || typed.contains('/');
-    let of_file = matches!(name.place.origin, Origin::Scenario(..));
-    let path = if is_path && of_file { base_dir.join(&typed).to_string_lossy().into_owned() } else { typed };
+    let of_file = matches!(place.origin, Origin::Scenario(..));
+    let path = match is_path && of_file {
+        true => base_dir.join(typed).to_string_lossy().into_owned(),
+        false => typed.to_owned(),
+    };
     match models::load(&path) {
-        Ok((mut model, _)) => {
-            lay_prices(&section, &mut model, reader);
-            Some(model)
-        }
+        Ok((model, _)) => Some(model),
         Err(problems) => {
             for problem in problems.0 {
                 // Without a position of its own, the complaint is about the name.
@@ -30,7 +43,7 @@ pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostMo
                     problem
                 } else {
                     let Problem { read, remedies, .. } = problem;
-                    name.place.problem(&reader.file, format!("machine.model: {path:?}: {read}"), remedies)
+                    place.problem(&reader.file, format!("{key}: {path:?}: {read}"), remedies)
                 });
             }
             None

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::cluster_directives::{self, ClusterSettings};
 use super::super::file::suggestion;
-use super::super::keys::REDIS;
+use super::super::keys::{CLUSTER, REDIS};
 use super::super::reader::{Fault, Reader, Section};
 use super::super::redis_conf::Applied;
 use super::super::tree::{Entry, Place, Table};
@@ -15,6 +16,8 @@ use crate::redis::version::Version;
 pub struct Redis {
     /// The settings.
     pub config: RedisConfig,
+    /// Settings of the cluster; none if the scenario has none.
+    pub cluster: Option<ClusterSettings>,
     /// Directives that were used, as `name value`.
     pub used: Vec<String>,
     /// Directives that are not modelled, as `name: what it is`.
@@ -31,8 +34,10 @@ pub fn read(tree: &Table, has_redis_conf: bool, reader: &mut Reader) -> Redis {
         let text = node.plain().unwrap_or_default();
         text.parse::<Version>().map_err(|message| Fault::from_message(&message))
     });
-    let config = RedisConfig::defaults(version.value.unwrap_or(FALLBACK));
-    let mut redis = Redis { config, used: Vec::new(), not_modelled: Vec::new() };
+    let version = version.value.unwrap_or(FALLBACK);
+    let cluster = tree.get(CLUSTER.name).map(|_| ClusterSettings::defaults(version));
+    let config = RedisConfig::defaults(version);
+    let mut redis = Redis { config, cluster, used: Vec::new(), not_modelled: Vec::new() };
     let mut sorted = Sorted::default();
     for entry in section.table.entries.iter().filter(|entry| entry.key != "version") {
         lay(entry, &mut redis, &mut sorted, reader);
@@ -46,7 +51,9 @@ pub fn read(tree: &Table, has_redis_conf: bool, reader: &mut Reader) -> Redis {
     note(sorted.irrelevant, "do not matter to the write path", reader);
     note(sorted.unknown, "are not known as directives", reader);
     note(redis.not_modelled.clone(), "are not modelled", reader);
-    for (name, value) in directives::of(&redis.config) {
+    let of_cluster = redis.cluster.as_ref().map_or_else(Vec::new, ClusterSettings::directives);
+    note_cluster(&sorted.origins, &redis, reader);
+    for (name, value) in directives::of(&redis.config).into_iter().chain(of_cluster) {
         let origin = sorted.origins.remove(name).unwrap_or(Origin::Version);
         reader.settings.push(Setting { key: format!("redis.{name}"), value: value.toml(), origin });
     }
@@ -82,21 +89,29 @@ fn lay(entry: &Entry, redis: &mut Redis, sorted: &mut Sorted, reader: &mut Reade
     // A file of a real server holds much that does not concern this program; a scenario is written for it.
     let is_of_a_server = matches!(place.origin, Origin::RedisConf(..) | Origin::Info(_));
     let of_file = matches!(place.origin, Origin::RedisConf(..)) && name == "save";
-    let applied = match of_file {
-        true => directives::set_save(&mut redis.config, value.lines().map(str::to_owned)),
-        false => directives::set(&mut redis.config, name, &value),
+    let of_cluster = redis.cluster.as_mut().and_then(|settings| settings.apply(name, &value));
+    let applied = match (of_cluster, of_file) {
+        (Some(applied), _) => applied,
+        (None, true) => directives::set_save(&mut redis.config, value.lines().map(str::to_owned)),
+        (None, false) => directives::set(&mut redis.config, name, &value),
     };
     match applied {
         Applied::Used => {
             redis.used.push(format!("{name} {}", shown(&value.replace('\n', " "))));
-            sorted.origins.insert(name.clone(), place.origin.clone());
+            let canonical = cluster_directives::canonical(name).filter(|_| redis.cluster.is_some());
+            sorted.origins.insert(canonical.unwrap_or(name).to_owned(), place.origin.clone());
+            check_enabled(redis, place, reader);
         }
         Applied::Wrong(expected) => wrong(name, &value, &expected, place, reader),
-        Applied::NotModelled(_) if name == "cluster-enabled" => check_cluster(&value, place, reader),
+        Applied::NotModelled(_) if name == "cluster-enabled" => reader.notes.push(
+            "cluster-enabled yes without [cluster]: a node that owns all slots is simulated as a single server"
+                .to_owned(),
+        ),
         Applied::NotModelled(what) if is_of_a_server => redis.not_modelled.push(format!("{name}: {what}")),
         // A setting the version does not have: a sweep over versions passes through such.
         Applied::NotModelled(what)
-            if directives::fields(&redis.config).iter().any(|field| field.0 == name) =>
+            if directives::fields(&redis.config).iter().any(|field| field.0 == name)
+                || cluster_directives::canonical(name).is_some() =>
         {
             if !matches!(value.as_str(), "no" | "0") {
                 reader.notes.push(format!("redis.{name}: {what}"));
@@ -113,7 +128,9 @@ fn lay(entry: &Entry, redis: &mut Redis, sorted: &mut Sorted, reader: &mut Reade
         Applied::Unknown if is_of_a_server => sorted.unknown.push(name.clone()),
         Applied::Unknown => {
             let known = directives::of(&redis.config);
-            let remedy = suggestion(name, known.iter().map(|(name, _)| *name).chain(["version"]));
+            let of_cluster = redis.cluster.as_ref().map_or_else(Vec::new, ClusterSettings::directives);
+            let known = known.iter().chain(&of_cluster).map(|(name, _)| *name);
+            let remedy = suggestion(name, known.chain(["version"]));
             reader.problem(&entry.place, format!("redis: unknown directive {name:?}"), remedy);
         }
     }
@@ -124,7 +141,8 @@ fn shown(value: &str) -> &str {
     if value.is_empty() { "\"\"" } else { value }
 }
 
-fn wrong(name: &str, value: &str, expected: &str, place: &Place, reader: &mut Reader) {
+/// Reports a wrong value of a directive.
+pub fn wrong(name: &str, value: &str, expected: &str, place: &Place, reader: &mut Reader) {
     let read = match name {
         "appendfsync" | "maxmemory-policy" => format!("redis.{name}: unknown policy {value:?}"),
         _ => format!("redis.{name}: wrong value {value:?}"),
@@ -134,10 +152,23 @@ fn wrong(name: &str, value: &str, expected: &str, place: &Place, reader: &mut Re
     reader.problem(place, read, remedy);
 }
 
-fn check_cluster(value: &str, place: &Place, reader: &mut Reader) {
-    if value.eq_ignore_ascii_case("yes") {
-        let remedy = "set cluster-enabled no to simulate one node without redirections";
-        reader.problem(place, "redis.cluster-enabled: a cluster is not modelled yet", remedy);
+/// Nodes of a cluster are in cluster mode.
+fn check_enabled(redis: &mut Redis, place: &Place, reader: &mut Reader) {
+    if let Some(settings) = redis.cluster.as_mut().filter(|settings| !settings.enabled) {
+        settings.enabled = true;
+        let remedy = "set it to yes, or take [cluster] out to simulate one server";
+        reader.problem(place, "redis.cluster-enabled: no, but the scenario has [cluster]", remedy);
+    }
+}
+
+/// Says what becomes of settings that the nodes of a cluster have and the simulation does not.
+fn note_cluster(origins: &BTreeMap<String, Origin>, redis: &Redis, reader: &mut Reader) {
+    if redis.cluster.is_some() && origins.contains_key("cluster-migration-barrier") {
+        reader.notes.push(
+            "cluster-migration-barrier is about replicas that move to primaries without any, which is not \
+             simulated; it does not limit how keys or slots migrate"
+                .to_owned(),
+        );
     }
 }
 

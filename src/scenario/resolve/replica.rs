@@ -5,7 +5,7 @@ use super::super::keys::{Kind, REDIS, REPLICA, WORKLOAD};
 use super::super::layers::group_name;
 use super::super::reader::{Fault, Reader, Section};
 use super::super::replicas::{ReplicaSpec, WaitSpec};
-use super::super::tree::{Node, Table, Value, quote};
+use super::super::tree::{Node, Place, Table, Value};
 use super::super::values::{text, whole};
 use super::super::{Origin, Workload};
 use crate::redis::config::RedisConfig;
@@ -18,7 +18,8 @@ pub fn read(tree: &Table, reader: &mut Reader) -> Vec<ReplicaSpec> {
     for (index, mut section) in Section::repeated(&REPLICA, tree).into_iter().enumerate() {
         let name = group_name(REPLICA.name, section.table, index);
         section.prefix = format!("replica.{name}");
-        read_name(&section, &name, &replicas, reader);
+        let taken = replicas.iter().any(|other| other.name == name);
+        reader.name(&section, &name, taken, &[]);
         let of = reader.read(&section, "of", |node| {
             let typed = text(node)?;
             let place = replicas.iter().position(|other| other.name == typed);
@@ -50,26 +51,6 @@ pub fn read(tree: &Table, reader: &mut Reader) -> Vec<ReplicaSpec> {
         });
     }
     replicas
-}
-
-/// The name is part of dotted names and of columns.
-fn read_name(section: &Section<'_>, name: &str, earlier: &[ReplicaSpec], reader: &mut Reader) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let got = reader.read(section, "name", |node| {
-        let name = text(node)?;
-        if name.is_empty() || !name.chars().all(plain) || REPLICA.key(&name).is_some() {
-            let remedy = "use letters, digits, - and _, and no name of a key";
-            return Err(Fault::new(format!("{name:?} cannot be a name"), remedy));
-        }
-        Ok(name)
-    });
-    if !got.given {
-        reader.record(section, "name", quote(name), Origin::Default);
-    }
-    if earlier.iter().any(|other| other.name == name) {
-        let remedy = "give every replica a name of its own";
-        reader.problem(&got.place, format!("replica.name: {name:?} is taken"), remedy);
-    }
 }
 
 /// Reads `wait` and `waitaof` of a group.
@@ -146,11 +127,17 @@ pub fn check(
             reader.problem(&place, read, "set appendonly = true in [[replica]] or lower replicas");
         }
     }
-    check_settings(tree, config, own, reader);
+    let redis = Section::single(&REDIS, tree);
+    check_settings(&|key| redis.place_of(key), config, own, reader);
 }
 
-fn check_settings(tree: &Table, config: &RedisConfig, own: usize, reader: &mut Reader) {
-    let redis = Section::single(&REDIS, tree);
+/// Settings of one server must fit its `own` replicas; `place_of` says where a setting was typed.
+pub fn check_settings(
+    place_of: &dyn Fn(&str) -> Place,
+    config: &RedisConfig,
+    own: usize,
+    reader: &mut Reader,
+) {
     let settings = &config.replication;
     let limit = settings.output_limit;
     if own > 0 && limit.hard > 0 && limit.hard < settings.repl_backlog_size && !config.version.has(7, 0) {
@@ -160,23 +147,23 @@ fn check_settings(tree: &Table, config: &RedisConfig, own: usize, reader: &mut R
             format_bytes(settings.repl_backlog_size)
         );
         let remedy = "raise the limit or lower the backlog: a partial resynchronisation would meet it (7.0 ignores it)";
-        reader.problem(&redis.place_of("client-output-buffer-limit"), read, remedy);
+        reader.problem(&place_of("client-output-buffer-limit"), read, remedy);
     }
     if settings.repl_backlog_size < BACKLOG_MIN {
         let read =
             format!("redis.repl-backlog-size: {} is too small", format_bytes(settings.repl_backlog_size));
-        reader.problem(&redis.place_of("repl-backlog-size"), read, "expected at least 16kb");
+        reader.problem(&place_of("repl-backlog-size"), read, "expected at least 16kb");
     }
     if own > 0 && settings.repl_ping_replica_period >= settings.repl_timeout {
         let read = format!(
             "redis.repl-timeout: {} s is not above repl-ping-replica-period {} s",
             settings.repl_timeout, settings.repl_ping_replica_period
         );
-        reader.problem(&redis.place_of("repl-timeout"), read, "raise repl-timeout: idle links would be cut");
+        reader.problem(&place_of("repl-timeout"), read, "raise repl-timeout: idle links would be cut");
     }
     let wanted = settings.min_replicas_to_write;
     if wanted as usize > own {
-        let place = redis.place_of("min-replicas-to-write");
+        let place = place_of("min-replicas-to-write");
         if own == 0 && matches!(place.origin, Origin::RedisConf(..) | Origin::Info(_)) {
             reader.notes.push(format!(
                 "min-replicas-to-write {wanted} and no [[replica]]: every write gets NOREPLICAS"

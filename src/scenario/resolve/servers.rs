@@ -9,7 +9,7 @@ use super::super::{KeyPopularity, Source};
 use crate::redis::command::{Command, CommandKind};
 
 /// Commands of several keys, which go to all servers.
-fn addresses_all(command: &Command) -> bool {
+pub fn addresses_all(command: &Command) -> bool {
     use CommandKind::{Del, Mget, Mset, Unlink};
     matches!(command.kind, Mget | Mset | Del | Unlink) && command.elements > 1
 }

@@ -5,6 +5,7 @@ use super::super::keys::{Kind, TABLES};
 use super::super::show::resolved_toml;
 use super::super::ttl::{Ttl, ways};
 use super::super::{Action, Arrivals, KeyPopularity, Origin, Scenario, Source};
+use super::cluster::tests::{CLUSTER, SMALL_CLUSTER};
 use super::{Overrides, resolve};
 use crate::dist::Dist;
 use crate::redis::config::AppendFsync;
@@ -41,6 +42,7 @@ fn assert_same(a: &Scenario, b: &Scenario) {
     assert_eq!(a.workloads, b.workloads);
     assert_eq!(a.replicas, b.replicas);
     assert_eq!(a.events, b.events);
+    assert_eq!(a.cluster, b.cluster);
     assert_eq!(a.machine, b.machine);
     assert_eq!(a.run, b.run);
     assert_eq!(a.start, b.start);
@@ -104,9 +106,9 @@ fn every_table_and_value_is_read() {
 
 #[test]
 fn every_key_of_the_list_is_read_by_somebody() {
-    let keys: Vec<String> = [read(FULL), read(SMALL), read(REPLICAS), read(PATTERNS)]
+    let keys: Vec<String> = [FULL, SMALL, REPLICAS, PATTERNS, CLUSTER, SMALL_CLUSTER]
         .iter()
-        .flat_map(|scenario| scenario.settings.iter().map(|setting| setting.key.clone()))
+        .flat_map(|text| read(text).settings.into_iter().map(|setting| setting.key))
         .collect();
     // A way to say another key, or the files' own.
     let others = ["dataset.memory", "workload.schedule-csv", "event.until"];
@@ -136,7 +138,7 @@ fn replicas_are_read() {
 #[test]
 fn a_resolved_scenario_prints_as_a_file_that_resolves_to_it() {
     let mut texts: Vec<&str> = builtin::all().map(|(_, text)| text).collect();
-    texts.extend([FULL, SMALL, REPLICAS, PATTERNS]);
+    texts.extend([FULL, SMALL, REPLICAS, PATTERNS, CLUSTER, SMALL_CLUSTER]);
     for text in texts {
         let scenario = read(text);
         let printed = resolved_toml(&scenario);
@@ -219,7 +221,7 @@ fn a_redis_conf_lays_over_the_scenario_and_a_flag_over_it() {
         ..Overrides::default()
     };
     assert!(with(SMALL, &old).redis.save.is_empty());
-    std::fs::write(&path, "appendonly maybe\ncluster-enabled yes\nio-threads 4\n").unwrap();
+    std::fs::write(&path, "appendonly maybe\nappendfsync never\nio-threads 4\n").unwrap();
     let found = problems(SMALL, &Overrides { redis_conf: Some(path), ..Overrides::default() });
     for part in ["redis.conf:1:", "redis.conf:2:", "redis.conf:3:"] {
         assert!(found.contains(part), "{part} in {found}");

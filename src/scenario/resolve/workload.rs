@@ -7,7 +7,7 @@ use super::super::layers::group_name;
 use super::super::reader::{Fault, Reader, Section};
 use super::super::schedule::{schedule, schedule_csv};
 use super::super::shapes::{Quantity, command, dist, mix, popularity};
-use super::super::tree::{Node, Place, Table, quote};
+use super::super::tree::{Node, Place, Table};
 use super::super::ttl::Ttl;
 use super::super::ttl_shape::{TtlOf, ttl};
 use super::super::values::text;
@@ -55,7 +55,7 @@ fn read_group(
 ) -> Workload {
     let name = group_name(WORKLOAD.name, section.table, index);
     section.prefix = format!("workload.{name}");
-    read_name(&section, &name, earlier, reader);
+    reader.name(&section, &name, earlier.iter().any(|group| group.name == name), &[]);
     let is_open = reader.choice(&section, "loop").value.is_none_or(|text| text == "open");
     let mut source = if is_open { open(&section, base_dir, reader) } else { closed(&section, reader) };
     let mut count = |key| reader.whole(&section, key).value.unwrap_or(1) as u32;
@@ -85,29 +85,6 @@ fn read_group(
         wait,
         pattern: pattern.map(Box::new),
         ttl,
-    }
-}
-
-/// The name is part of dotted names and of columns.
-fn read_name(section: &Section<'_>, name: &str, earlier: &[Workload], reader: &mut Reader) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let got = reader.read(section, "name", |node| {
-        let name = text(node)?;
-        if name.is_empty() || !name.chars().all(plain) || WORKLOAD.key(&name).is_some() {
-            let remedy = "use letters, digits, - and _, and no name of a key";
-            return Err(Fault::new(format!("{name:?} cannot be a name"), remedy));
-        }
-        Ok(name)
-    });
-    if !got.given {
-        reader.record(section, "name", quote(name), Origin::Default);
-    }
-    if earlier.iter().any(|group| group.name == name) {
-        reader.problem(
-            &got.place,
-            format!("workload.name: {name:?} is taken"),
-            "give every group a name of its own",
-        );
     }
 }
 

@@ -222,7 +222,7 @@ fn events(draw: &mut Draw, scenario: &Scenario) -> Vec<TimedEvent> {
                     Action::ConfigSet { text: "appendfsync".into(), config: Box::new(config) }
                 }
             };
-            TimedEvent { at: draw.between(0, end), action }
+            TimedEvent { at: draw.between(0, end), node: None, action }
         })
         .collect();
     events.sort_by_key(|event| event.at);
