@@ -3,9 +3,11 @@
 pub mod closed;
 pub mod group;
 pub mod key_classes;
+pub mod key_names;
 pub mod keys;
 pub mod open;
 pub mod operation;
 pub mod patience;
 pub mod program;
 pub mod slab;
+pub mod slot_counts;

@@ -53,3 +53,5 @@ pub mod streams;
 pub mod ttl_effect;
 pub mod version;
 pub mod work;
+
+pub use crate::slots;
