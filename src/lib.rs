@@ -41,6 +41,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`units`], [`rng`], [`math`], [`dist`], [`curve`] | quantities, random streams, elementary functions, distributions, prices over a length of time |
+//! | [`slots`] | hash slots of a cluster: the checksum of a key |
 //! | [`cause`] | what the main thread can be busy with: the closed list behind every "by cause" |
 //! | [`sim`] | one turn of the event loop (`turn.rs`), what happens beside the turns (`special.rs`), a run as a whole |
 //! | [`redis`] | the server: one mechanism a file, put together in `server.rs` |
@@ -74,5 +75,6 @@ pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod sim;
+pub mod slots;
 pub mod stats;
 pub mod units;

@@ -3,6 +3,7 @@
 pub mod closed;
 pub mod group;
 pub mod key_classes;
+pub mod key_names;
 pub mod keys;
 pub mod libraries;
 pub mod open;
@@ -16,3 +17,4 @@ pub mod redirects;
 pub mod slab;
 pub mod slot_maps;
 pub mod splitter;
+pub mod slot_counts;

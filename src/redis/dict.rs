@@ -3,6 +3,10 @@
 //! Sources: dict.c (`_dictExpandIfNeeded`, `dictRehash`), server.c (`dictExpandAllowed`, `htNeedsResize`);
 //! Valkey 8.1 on: hashtable.c. In cluster mode 7.4 and Valkey 8 have one table a slot; that is not modelled.
 
+mod bulk;
+
+pub use bulk::Inserted;
+
 use super::version::Version;
 use crate::units::{MILLISECOND, Nanos};
 

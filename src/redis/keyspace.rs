@@ -3,6 +3,10 @@
 //! No key is stored. Whether a request meets its key is a draw with the share of its class that exists, so memory
 //! is the same for 10 keys and 10^9.
 
+mod positions;
+
+pub use positions::Elements;
+
 use super::dict::{Dict, Growth};
 use super::version::Version;
 use crate::client::key_classes::KeyClasses;
@@ -15,6 +19,10 @@ use crate::scenario::KeyPopularity;
 pub struct Keyspace {
     /// End rank of each class, exclusive, rising.
     ends: Vec<u64>,
+    /// Keys of each class that can exist here: all its ranks, but for a node of a cluster.
+    sizes: Vec<u64>,
+    /// Their sum.
+    positions: u64,
     /// Keys of each class that exist.
     present: Vec<u64>,
     keys: u64,
@@ -71,8 +79,8 @@ impl Keyspace {
         ends.sort_unstable();
         ends.dedup();
         let mut start = 0;
-        let sizes = ends.iter().map(|&end| end - std::mem::replace(&mut start, end));
-        let present: Vec<u64> = sizes.map(|size| if prefilled { size } else { 0 }).collect();
+        let sizes: Vec<u64> = ends.iter().map(|&end| end - std::mem::replace(&mut start, end)).collect();
+        let present: Vec<u64> = sizes.iter().map(|&size| if prefilled { size } else { 0 }).collect();
         let count = present.iter().sum();
         let maps = partitions
             .into_iter()
@@ -85,6 +93,8 @@ impl Keyspace {
             .collect();
         let keyspace = Keyspace {
             ends,
+            positions: sizes.iter().sum(),
+            sizes,
             present,
             keys: count,
             complete: prefilled,
@@ -108,9 +118,9 @@ impl Keyspace {
         self.complete
     }
 
-    /// Keys that can exist.
-    pub fn ranks(&self) -> u64 {
-        self.ends[self.ends.len() - 1]
+    /// Keys that can exist here.
+    pub fn positions(&self) -> u64 {
+        self.positions
     }
 
     /// Number of classes.
@@ -137,10 +147,10 @@ impl Keyspace {
         }
     }
 
-    /// Keys that can exist in a class.
+    /// Keys that can exist here in a class.
     #[inline(always)]
     pub fn size(&self, class: usize) -> u64 {
-        self.ends[class] - if class == 0 { 0 } else { self.ends[class - 1] }
+        self.sizes[class]
     }
 
     /// Whether the key of request `n` in `class` exists; draws only when some do and some do not.
@@ -158,7 +168,7 @@ impl Keyspace {
     pub fn insert(&mut self, class: usize, child_alive: bool, may_grow: impl FnOnce(u64) -> bool) -> Growth {
         self.present[class] += 1;
         self.keys += 1;
-        self.complete = self.keys == self.ranks();
+        self.complete = self.keys == self.positions;
         let fits = may_grow(self.dict.wanted_bytes(child_alive));
         self.dict.insert(child_alive, fits)
     }
@@ -220,6 +230,7 @@ impl Keyspace {
     /// Panics unless the classes add up.
     pub fn check(&self) {
         assert_eq!(self.keys, self.present.iter().sum::<u64>(), "keys by class");
+        assert_eq!(self.positions, self.sizes.iter().sum::<u64>(), "places by class");
         assert!((0..self.ends.len()).all(|class| self.present[class] <= self.size(class)), "keys of a class");
         assert_eq!(self.keys, self.dict.used(), "keys in the hash table");
     }

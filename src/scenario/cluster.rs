@@ -6,10 +6,8 @@ use std::ops::RangeInclusive;
 
 use crate::cost_model::CostModel;
 use crate::redis::config::RedisConfig;
+pub use crate::slots::SLOTS;
 use crate::units::Nanos;
-
-/// Number of hash slots (`CLUSTER_SLOTS`).
-pub const SLOTS: usize = 16_384;
 
 /// `[cluster]` and its `[[node]]`s.
 #[derive(Clone, Debug, PartialEq)]

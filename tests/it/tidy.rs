@@ -16,6 +16,7 @@ const LEVELS: &[&[&str]] = &[
     &["rng"],
     &["dist"],
     &["curve"],
+    &["slots"],
     &["cause"],
     &["cost_model"],
     &["noise"],
@@ -38,7 +39,7 @@ const APART: &[(&str, &[&str])] = &[
 
 /// Folders and files that simulate: no input or output, no clock, no order that depends on a hash, no global state.
 const CORE: &[&str] =
-    &["redis", "client", "sim", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
+    &["redis", "client", "sim", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots"];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
