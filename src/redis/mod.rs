@@ -32,6 +32,7 @@ pub mod loss;
 pub mod main_thread;
 pub mod memory;
 pub mod migrate;
+pub mod nodes_conf;
 pub mod persist;
 pub mod plan;
 pub mod profile;
