@@ -1,5 +1,6 @@
 //! Several servers as one cluster: who moves which slots, and how.
 
+pub mod atomic_move;
 pub mod legacy_fix;
 pub mod legacy_move;
 pub mod order;

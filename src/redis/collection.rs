@@ -19,7 +19,7 @@ const COMPACT_FIELDS: u64 = 512;
 /// Most members of a set (7.2 on) or sorted set in a listpack.
 const COMPACT_MEMBERS: u64 = 128;
 /// Bytes of a list node's listpack (`list-max-listpack-size` −2).
-const LIST_NODE_BYTES: u64 = 8192;
+pub(super) const LIST_NODE_BYTES: u64 = 8192;
 /// Header of a quicklist, and of each of its nodes \[bytes\].
 const QUICKLIST: (u64, u64) = (40, 32);
 /// Header of a table and of what surrounds it \[bytes\].

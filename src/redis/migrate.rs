@@ -19,7 +19,7 @@
 //! buffer (a target that is silent shows as a time-out of reading, where a batch of several MiB would show it as one
 //! of writing), and AUTH.
 
-use super::expire_cycle::LAZYFREE_THRESHOLD;
+use super::collection::{LIST_NODE_BYTES, is_compact, listpack_bytes, node_shape};
 use super::memory::ValueShape;
 use super::resp::{DEADLINE_DIGITS, bulk, digits};
 use super::saved_size::rdb_bytes_per_key;
@@ -32,6 +32,8 @@ use crate::units::{KIB, MILLISECOND, Nanos, SECOND};
 pub const WRITE_PIECE: u64 = 64 * KIB;
 /// Bytes of one read(2) of the target (`PROTO_IOBUF_LEN`); a larger argument is read whole (`PROTO_MBULK_BIG_ARG`).
 const READ_PIECE: u64 = 16 * KIB;
+/// Parts up to which lazyfree leaves a value to the main thread (`LAZYFREE_THRESHOLD`).
+const LAZYFREE_THRESHOLD: u64 = 64;
 /// RDB version and CRC64 at a dump's end (`createDumpPayload`).
 const DUMP_FOOTER: u64 = 2 + 8;
 /// `SELECT 0` as a new connection sends it ahead.
@@ -66,15 +68,19 @@ pub struct MovedKey {
 }
 
 impl MovedKey {
-    /// Elements of a collection; 0 for a string.
-    fn elements(&self) -> u64 {
+    /// Parts that are encoded, inserted and freed one by one: elements of a large set, hash or sorted set, nodes of a
+    /// list or stream; 0 for a string and for a collection that is one listpack.
+    fn parts(&self, version: Version) -> u64 {
         match self.value {
+            value if is_compact(version, value) => 0,
             ValueShape::Text(_) | ValueShape::Counter => 0,
-            ValueShape::List { elements, .. }
-            | ValueShape::Hash { elements, .. }
+            ValueShape::Hash { elements, .. }
             | ValueShape::Set { elements, .. }
-            | ValueShape::Zset { elements, .. }
-            | ValueShape::Stream { elements, .. } => elements,
+            | ValueShape::Zset { elements, .. } => elements,
+            ValueShape::List { .. } => listpack_bytes(self.value).div_ceil(LIST_NODE_BYTES),
+            ValueShape::Stream { elements, length } => {
+                elements.div_ceil(node_shape(version, length).capacity)
+            }
         }
     }
 
@@ -162,22 +168,22 @@ impl MigrateCost {
         let dump = source.cpu.get.min(at_source.migrate_per_key);
         let mut turn = RestoreTurn::default();
         for key in keys {
-            let (sent, elements) = (key.sent(setting), key.elements());
+            let (sent, parts) = (key.sent(setting), key.parts(setting.version));
             let kib = sent as f64 / KIB as f64;
             cost.sent += sent;
             cost.target_logged += key.logged(setting);
             cost.build +=
-                dump + whole(at_source.migrate_per_kib * kib) + at_source.migrate_per_element * elements;
+                dump + whole(at_source.migrate_per_kib * kib) + at_source.migrate_per_element * parts;
             cost.finish += at_source.migrate_per_key - dump;
             // `dbAsyncDelete` leaves values above the threshold to a background thread.
-            if !(setting.lazy_delete && elements > LAZYFREE_THRESHOLD) {
-                cost.finish += source.memory.free_element * elements;
+            if !(setting.lazy_delete && parts > LAZYFREE_THRESHOLD) {
+                cost.finish += source.memory.free_element * parts;
             }
             turn.keys += 1;
             turn.bytes += sent;
             turn.execute += at_target.restore_per_key
                 + whole(at_target.restore_per_kib * kib)
-                + at_target.restore_per_element * elements;
+                + at_target.restore_per_element * parts;
             if turn.bytes >= READ_PIECE {
                 cost.turns.push(std::mem::take(&mut turn));
             }

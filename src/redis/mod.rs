@@ -33,6 +33,7 @@ pub mod main_thread;
 pub mod memory;
 pub mod migrate;
 pub mod node_query;
+pub mod nodes_conf;
 pub mod persist;
 pub mod plan;
 pub mod profile;
