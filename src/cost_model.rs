@@ -283,6 +283,8 @@ pub struct Cluster {
     pub get_keys_per_key: Nanos,
     /// CLUSTER SLOTS or SHARDS, a range of slots in the reply \[ns\].
     pub slots_per_range: Nanos,
+    /// The same, the walk over all slots \[ns\].
+    pub slots_walk: Nanos,
     /// Writing nodes.conf (open, write, rename), without fsync \[ns\].
     pub config_write: Nanos,
     /// The same, a node in it \[ns\].

@@ -225,6 +225,7 @@ pub const PRICES: &[Price] = &[
     price("cluster.slots-per-range", Unit::Span, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.cluster.slots_per_range)
     }),
+    price("cluster.slots-walk", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.slots_walk)),
     price("cluster.config-write", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.config_write)),
     price("cluster.config-write-per-node", Unit::Span, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.cluster.config_write_per_node)
