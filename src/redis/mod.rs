@@ -48,6 +48,7 @@ pub mod resync;
 pub mod rewrite;
 pub mod saved_size;
 pub mod server;
+pub mod slot_keys;
 pub mod slot_view;
 mod start;
 pub mod step_plan;
