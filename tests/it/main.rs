@@ -38,3 +38,4 @@ mod support;
 mod tidy;
 mod value_stability;
 mod world;
+mod zz_time;
