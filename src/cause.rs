@@ -64,11 +64,21 @@ pub enum Cause {
     DisklessCopy,
     /// Sending a snapshot file to a replica.
     RdbSend,
+    /// MIGRATE: dumping keys, sending them, waiting for the target, deleting them.
+    Migrate,
+    /// RESTORE of keys that come from another node.
+    Restore,
+    /// CLUSTER commands, and redirects instead of commands.
+    ClusterCommand,
+    /// Writing nodes.conf.
+    ClusterConfigWrite,
+    /// Syncing nodes.conf and its directory.
+    ClusterConfigFsync,
 }
 
 impl Cause {
     /// All causes, in the order of columns and tables.
-    pub const ALL: [Cause; 30] = [
+    pub const ALL: [Cause; 35] = [
         Cause::WakeUp,
         Cause::EventLoop,
         Cause::Read,
@@ -99,6 +109,11 @@ impl Cause {
         Cause::ReplicaWrite,
         Cause::DisklessCopy,
         Cause::RdbSend,
+        Cause::Migrate,
+        Cause::Restore,
+        Cause::ClusterCommand,
+        Cause::ClusterConfigWrite,
+        Cause::ClusterConfigFsync,
     ];
     /// Number of causes.
     pub const COUNT: usize = Cause::ALL.len();
@@ -136,6 +151,11 @@ impl Cause {
             Cause::ReplicaWrite => "replica-write",
             Cause::DisklessCopy => "diskless-copy",
             Cause::RdbSend => "rdb-send",
+            Cause::Migrate => "migrate",
+            Cause::Restore => "restore",
+            Cause::ClusterCommand => "cluster-command",
+            Cause::ClusterConfigWrite => "cluster-config-write",
+            Cause::ClusterConfigFsync => "cluster-config-fsync",
         }
     }
 
@@ -172,6 +192,11 @@ impl Cause {
             Cause::ReplicaWrite => "write(2) of the replication stream to replicas",
             Cause::DisklessCopy => "copying a diskless snapshot from the child's pipe to replicas",
             Cause::RdbSend => "sending a snapshot file to a replica",
+            Cause::Migrate => "MIGRATE: dumping keys, sending them, waiting for the target, deleting them",
+            Cause::Restore => "RESTORE of keys that come from another node",
+            Cause::ClusterCommand => "CLUSTER commands, and redirects instead of commands",
+            Cause::ClusterConfigWrite => "writing nodes.conf",
+            Cause::ClusterConfigFsync => "syncing nodes.conf and its directory",
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Fates {
     pub deleted: u64,
     /// Keys that were evicted.
     pub evicted: u64,
+    /// Keys that went to another node of the cluster.
+    pub left: u64,
 }
 
 /// The volatile keys of a server.
@@ -206,6 +208,51 @@ impl Expires {
             _ => 0,
         };
         (held, deadline)
+    }
+
+    /// The key number `r` of the `present` ones of a class leaves this server: whether it had expired, and the deadline
+    /// that it takes along.
+    pub(super) fn leave(
+        &mut self,
+        class: usize,
+        r: u64,
+        present: u64,
+        draws: &mut impl Uniform,
+    ) -> (bool, Option<u64>) {
+        if !self.on {
+            return (false, None);
+        }
+        let held = self.look(class, r, present, draws);
+        match held {
+            Held::Absent | Held::Lasting => (false, None),
+            Held::Waiting(ring, cell) => {
+                let ring = &self.rings[ring as usize];
+                let deadline = ring.as_ref().map(|ring| ring.deadline(cell as usize, draws.unit()));
+                self.take(class, held);
+                self.dict.remove();
+                self.fates.left += 1;
+                (false, deadline)
+            }
+            Held::Overdue(..) | Held::Due(_) => {
+                self.expire_met(class, held);
+                (true, None)
+            }
+        }
+    }
+
+    /// A key of a class comes from another server with its deadline. Returns the growth of the table.
+    pub(super) fn arrive(&mut self, class: usize, deadline: u64, child_alive: bool) -> Growth {
+        let wall = self.wall;
+        let way = (0..self.ways.len()).max_by_key(|&way| self.ways[way].1).unwrap_or(0);
+        let growth = self.dict.insert(child_alive, true);
+        if !self.ring(way, class).reaches(deadline) {
+            self.turn(wall);
+        }
+        self.ring(way, class).add(deadline, 1, wall);
+        self.waiting[class] += 1;
+        self.waiting_keys += 1;
+        self.fates.given += 1;
+        growth
     }
 
     /// The key of a class whose deadline comes first, or whose time is up: for keys addressed one after the other.
@@ -418,7 +465,7 @@ impl Expires {
         let there = self.waiting_keys + self.due.keys() - self.due.exact();
         assert_eq!(self.dict.used(), there + self.exact_volatile, "keys in the table of deadlines");
         let fates = &self.fates;
-        let ended = fates.expired + fates.replaced + fates.deleted + fates.evicted;
+        let ended = fates.expired + fates.replaced + fates.deleted + fates.evicted + fates.left;
         assert_eq!(fates.given, ended + there, "every time to live ends once or is still there");
     }
 }

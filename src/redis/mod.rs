@@ -3,6 +3,7 @@
 pub mod aof;
 pub mod backlog;
 pub mod child;
+pub mod cluster_call;
 pub mod cluster_slots_reply;
 pub mod cohort;
 pub mod collection;

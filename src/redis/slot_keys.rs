@@ -14,6 +14,8 @@ pub struct Carried {
     pub class: u16,
     /// Its deadline \[ms of the server's clock\], if it has one.
     pub deadline: Option<u64>,
+    /// It had expired: only the place where it could be again moves.
+    pub expired: bool,
 }
 
 /// The keys of one class in a slot that migrates.
@@ -68,6 +70,21 @@ impl LeavingSlot {
         })
     }
 
+    /// `keys` that left come back: they did not arrive.
+    pub fn returned(&mut self, keys: &[Carried]) {
+        for key in keys {
+            if let Some(part) = self.parts.iter_mut().find(|part| part.class == key.class as usize) {
+                part.moved -= 1;
+                part.left += !key.expired as u64;
+            }
+        }
+    }
+
+    /// Keys that can exist in the slot and do not, by class: those that come to be belong to its next owner.
+    pub fn vacant(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.parts.iter().map(|part| (part.class, part.positions - part.moved - part.left))
+    }
+
     /// A key of `class` in the slot was deleted, or created, here.
     pub fn changed(&mut self, class: usize, before: u64, after: u64) {
         if let Some(part) = self.parts.iter_mut().find(|part| part.class == class) {
@@ -82,31 +99,33 @@ impl LeavingSlot {
         }
     }
 
-    /// The next key that leaves, the server's count of it included; none when the slot is empty. A key that has
-    /// expired is deleted where it is and does not leave.
+    /// The next key that leaves, the server's count of it included; none when the slot is empty. Of a key that has
+    /// expired nothing but its position leaves.
     fn next(&mut self, server: &mut Server, stream: &mut Stream) -> Option<Carried> {
-        loop {
-            let left = self.left();
-            if left == 0 {
-                return None;
-            }
-            let mut r = stream.below(left);
-            let part = self.parts.iter_mut().find(|part| {
-                let here = r < part.left;
-                r = if here { r } else { r - part.left };
-                here
-            })?;
-            (part.left, part.moved) = (part.left - 1, part.moved + 1);
-            let class = part.class;
-            let present = server.keyspace.present()[class];
-            let place = stream.below(present.max(1));
-            let (gone, deadline) = server.expires.leave(class, place, present, stream);
-            server.keyspace.take_positions(class, 1, 1);
-            if !gone {
-                return Some(Carried { class: class as u16, deadline });
-            }
-            server.keyspace.give_positions(class, 1, 0);
+        let left = self.left();
+        if left == 0 {
+            return None;
         }
+        let mut r = stream.below(left);
+        let part = self.parts.iter_mut().find(|part| {
+            let here = r < part.left;
+            r = if here { r } else { r - part.left };
+            here
+        })?;
+        (part.left, part.moved) = (part.left - 1, part.moved + 1);
+        let class = part.class;
+        let present = server.keyspace.present()[class];
+        let place = stream.below(present.max(1));
+        let (expired, deadline) = server.expires.leave(class, place, present, stream);
+        if expired {
+            server.keyspace.remove(class);
+            server.keyspace.take_positions(class, 1, 0);
+            server.counters.expired_keys += 1;
+            server.propagate(server.expired_del_bytes(), 1);
+        } else {
+            server.keyspace.take_positions(class, 1, 1);
+        }
+        Some(Carried { class: class as u16, deadline, expired })
     }
 }
 
@@ -130,7 +149,14 @@ impl Server {
     /// The keys of another node are here now.
     pub fn take_in(&mut self, keys: &[Carried]) {
         for key in keys {
-            self.keyspace.give_positions(key.class as usize, 1, 1);
+            let (used, limit) = (self.used_memory(), self.config.maxmemory);
+            let fits = |bytes: u64| limit == 0 || used + bytes <= limit;
+            let present = !key.expired as u64;
+            let inserted =
+                self.keyspace.give_positions(key.class as usize, 1, present, self.child.is_some(), fits);
+            if let Some(bytes) = inserted_bytes {
+                self.table_grew(bytes);
+            }
             if let Some(deadline) = key.deadline {
                 self.expires.arrive(key.class as usize, deadline);
             }

@@ -22,6 +22,7 @@ const LEVELS: &[&[&str]] = &[
     &["noise"],
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
+    &["cluster"],
     &["report"],
     &["bench"],
     &["cli"],
@@ -38,8 +39,9 @@ const APART: &[(&str, &[&str])] = &[
 ];
 
 /// Folders and files that simulate: no input or output, no clock, no order that depends on a hash, no global state.
-const CORE: &[&str] =
-    &["redis", "client", "sim", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots"];
+const CORE: &[&str] = &[
+    "redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots",
+];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
