@@ -293,6 +293,7 @@ impl<'a, P: Probe> Simulation<'a, P> {
             expiry,
             info,
             patterns,
+            cluster: None,
         }
     }
 
