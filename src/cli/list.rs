@@ -7,6 +7,7 @@ use super::terminal::Terminal;
 use crate::cause::Cause;
 use crate::models;
 use crate::redis::version::{IoThreadDesign, KNOWN, RewriteStyle, Version};
+use crate::report::cluster_tables::{MIGRATIONS_COLUMNS, NODES_COLUMNS};
 use crate::report::csv::{EVENTS_COLUMNS, SUMMARY_COLUMNS, timeline_columns};
 use crate::report::json::COUNTERS;
 use crate::scenario::builtin;
@@ -72,9 +73,13 @@ fn rows(what: What) -> Vec<(String, String)> {
             let summary = SUMMARY_COLUMNS.iter().map(own).map(file("summary.csv"));
             let timeline = timeline_columns().into_iter().map(file("timeline.csv"));
             let events = EVENTS_COLUMNS.iter().map(own).map(file("events.csv"));
+            let nodes = NODES_COLUMNS.iter().map(own).map(file("nodes.csv"));
+            let migrations = MIGRATIONS_COLUMNS.iter().map(own).map(file("migrations.csv"));
             summary
                 .chain(timeline)
                 .chain(events)
+                .chain(nodes)
+                .chain(migrations)
                 .chain(COUNTERS.iter().map(own).map(file("counters")))
                 .collect()
         }

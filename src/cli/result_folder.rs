@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
-const FILES: [&str; 9] = [
+const FILES: [&str; 12] = [
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -26,6 +26,9 @@ const FILES: [&str; 9] = [
     "info.txt",
     "replicas.csv",
     "patterns.csv",
+    "nodes.csv",
+    "migrations.csv",
+    "cluster_info.txt",
     MANIFEST,
 ];
 

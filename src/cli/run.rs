@@ -15,7 +15,7 @@ use super::replay;
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::observe::result::RunResult;
-use crate::report::{About, csv, hdr, human, info, json, patterns};
+use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
 use crate::sim::{self, RunOptions, SimError};
 use crate::units::format_count;
@@ -101,6 +101,11 @@ fn files(
     }
     if !result.patterns.is_empty() {
         files.push(("patterns.csv", patterns::csv(result)));
+    }
+    if let Some(cluster) = &result.cluster {
+        files.push(("nodes.csv", cluster_tables::nodes(result, cluster)));
+        files.push(("migrations.csv", cluster_tables::migrations(result, cluster)));
+        files.push(("cluster_info.txt", cluster_tables::cluster_info(cluster).into_bytes()));
     }
     files.push((MANIFEST, manifest(scenario, wall_clock)));
     files

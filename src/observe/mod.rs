@@ -1,6 +1,7 @@
 //! Recorders: they only add up what the server did.
 
 pub mod blocks;
+pub mod cluster;
 pub mod expiry;
 pub mod histogram;
 pub mod hot_key;

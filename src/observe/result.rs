@@ -1,6 +1,7 @@
 //! What a run leaves behind: everything reports, files and JSON are made from.
 
 use crate::cause::Cause;
+use crate::observe::cluster::ClusterResult;
 use crate::observe::histogram::Histogram;
 use crate::observe::hot_key::HotKeyUse;
 use crate::observe::patterns::PatternResult;
@@ -71,6 +72,8 @@ pub struct RunResult {
     pub info: Vec<(String, InfoValue)>,
     /// What became of operations of several steps, by group that runs them.
     pub patterns: Vec<PatternResult>,
+    /// The cluster, if the scenario has one.
+    pub cluster: Option<ClusterResult>,
 }
 
 /// Requests answered with an error.

@@ -188,7 +188,7 @@ pub(super) fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>
 }
 
 /// `scenario` and `seed`.
-fn own_columns(result: &RunResult) -> Vec<String> {
+pub(super) fn own_columns(result: &RunResult) -> Vec<String> {
     vec![result.scenario.clone(), result.seed.to_string()]
 }
 

@@ -1,6 +1,7 @@
 //! Hand-made results for tests of reports.
 
 use crate::cause::Cause;
+use crate::observe::cluster::{ClusterResult, ClusterView, MigrationResult, NodeResult};
 use crate::observe::histogram::Histogram;
 use crate::observe::result::*;
 use crate::redis::version::Version;
@@ -49,6 +50,7 @@ pub fn nothing() -> RunResult {
         expiry: None,
         info: Vec::new(),
         patterns: Vec::new(),
+        cluster: None,
     }
 }
 
@@ -147,5 +149,86 @@ pub fn forks() -> RunResult {
             p99_worst_at: 3720 * SECOND,
         })
         .to_vec();
+    result
+}
+
+/// Three primaries rebalanced to four, which takes P99 to one and a half times; and a migration that failed.
+pub fn cluster() -> RunResult {
+    let mut result = quiet(5000);
+    let alike = |value: Nanos, count: u64| {
+        let mut histogram = Histogram::new();
+        histogram.record_n(value, count);
+        histogram
+    };
+    let node = |index: u32, slots_at_start: u32, slots_at_end: u32| NodeResult {
+        name: format!("node-{index}"),
+        slots_at_start,
+        slots_at_end,
+        keys: 1_000_000,
+        requests: 2_000_000,
+        busy_share: 0.25,
+        used_memory: 1 << 30,
+        longest_block: 7 * MILLISECOND,
+        longest_block_cause: "migrate",
+        moved: 100,
+        ask: 20,
+        forks: 1,
+        fork_max: 9 * MILLISECOND,
+        config_writes: 300,
+        config_fsyncs: 300,
+        ..NodeResult::default()
+    };
+    result.cluster = Some(ClusterResult {
+        nodes: vec![node(1, 5461, 4095), node(2, 5462, 4097), node(3, 5461, 4096), node(4, 0, 4096)],
+        moved: 400,
+        ask: 80,
+        map_refreshes: 16,
+        migrations: vec![
+            MigrationResult {
+                kind: "legacy",
+                action: "rebalance",
+                slots: 4096,
+                keys: 1_000_000,
+                batches: 102_400,
+                round_trips: 212_992,
+                bytes: 150_000_000,
+                start: 3600 * SECOND,
+                duration: 120 * SECOND,
+                longest_block: 7 * MILLISECOND,
+                longest_block_cause: "migrate",
+                longest_block_node: "node-1".to_owned(),
+                ..MigrationResult::default()
+            },
+            MigrationResult {
+                kind: "legacy",
+                action: "reshard",
+                start: 7200 * SECOND,
+                duration: 60 * SECOND,
+                round_trips: 3,
+                failed: Some("IOERR error or timeout".to_owned()),
+                open_slots_left: 1,
+                ..MigrationResult::default()
+            },
+        ],
+        direct: alike(100 * MICROSECOND, 107_699_520),
+        redirected: alike(300 * MICROSECOND, 480),
+        after_moved: alike(300 * MICROSECOND, 400),
+        after_ask: alike(300 * MICROSECOND, 80),
+        before: alike(128 * MICROSECOND, 17_700_000),
+        during: alike(192 * MICROSECOND, 900_000),
+        after: alike(128 * MICROSECOND, 89_100_000),
+        on_open_slots: 55,
+        open_slots_max: 1,
+        view: ClusterView {
+            ok: true,
+            slots_assigned: 16_384,
+            known_nodes: 4,
+            size: 4,
+            current_epoch: 4_100,
+            my_epoch: 1,
+            ..ClusterView::default()
+        },
+        ..ClusterResult::default()
+    });
     result
 }

@@ -48,6 +48,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     hot_key(&mut out, result);
     expiry(&mut out, result);
     loss(&mut out, result);
+    super::cluster::lines(result).iter().for_each(|line| out.line(line));
     super::replicas::lines(result).iter().for_each(|line| out.line(line));
     patterns(&mut out, result);
     notes(&mut out, about);

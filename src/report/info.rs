@@ -34,6 +34,7 @@ const SECTIONS: &[(&str, &[Field])] = &[
     ("Stats", STATS),
     ("Replication", REPLICATION),
     ("CPU", CPU),
+    ("Cluster", CLUSTER),
     ("Debug", DEBUG),
 ];
 
@@ -155,6 +156,9 @@ const REPLICATION: &[Field] = &[
 
 const CPU: &[Field] = &[field("used_cpu_sys", 2, 8), field("used_cpu_user", 2, 8)];
 
+/// Printed of a cluster's nodes only.
+const CLUSTER: &[Field] = &[field("cluster_enabled", 3, 0)];
+
 /// INFO debug, printed on request by a real server.
 const DEBUG: &[Field] = &[
     field("eventloop_duration_aof_sum", 7, 2),
@@ -239,6 +243,7 @@ fn derived(result: &RunResult, about: &About, name: &str) -> Option<u64> {
         "total_net_input_bytes" => counters.net_input_bytes,
         "total_net_output_bytes" => counters.net_output_bytes,
         "sync_full" => counters.sync_full,
+        "cluster_enabled" => result.cluster.as_ref().map(|_| 1)?,
         "expired_keys" => counters.expired_keys,
         "evicted_keys" => counters.evicted_keys,
         "keyspace_hits" => counters.keyspace_hits,

@@ -1,5 +1,7 @@
 //! Results in, bytes out: JSON, CSV, HdrHistogram files, INFO text and what people read. Nothing here writes to disk.
 
+mod cluster;
+pub mod cluster_tables;
 pub mod csv;
 mod expiry;
 #[cfg(test)]

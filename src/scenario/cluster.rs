@@ -212,7 +212,7 @@ impl MoveKind {
     }
 }
 
-/// The slots of each of `nodes` primaries as `redis-cli --cluster create` deals them: a cursor of single precision
+/// The slots of each of `nodes` primaries, 1 to [`SLOTS`], as `redis-cli --cluster create` deals them: a cursor of single precision
 /// that is rounded (`clusterManagerCommandCreate`, redis-cli.c).
 pub fn dealt(nodes: usize) -> Vec<RangeInclusive<u16>> {
     let per_node = SLOTS as f32 / nodes as f32;

@@ -302,6 +302,7 @@ impl<P: Probe> Simulation<P> {
             expiry,
             info,
             patterns,
+            cluster: None,
         }
     }
 

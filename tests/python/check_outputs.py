@@ -31,6 +31,9 @@ UNITLESS = {
     "keys_without_ttl_at_end", "limit", "locked_out", "name", "operations", "over_limit", "resets_mid_window",
     "retried", "retries", "sets_per_expiry_max", "sets_per_expiry_mean", "timeouts", "windows",
     "windows_without_ttl",
+    "node", "slots_at_start", "slots_at_end", "moved", "ask", "tryagain", "clusterdown", "crossslot", "forks",
+    "config_writes", "config_fsyncs", "failovers", "action", "kind", "slots", "batches", "round_trips",
+    "open_slots_left", "longest_block_cause", "longest_block_node",
     "keys", "cow_faults_per_command", "expired_keys", "volatile_keys", "pending_expired_keys", "changes_since_save", "unsynced_writes", "child", "cause", "detail",
 }  # fmt: skip
 UNIT = re.compile(r"(^|_)(ns|s|bytes|per_s|share)(_|$)")

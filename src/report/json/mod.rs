@@ -1,5 +1,6 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
+mod cluster;
 mod expiry;
 mod hot_key;
 mod output;
@@ -7,6 +8,7 @@ pub mod patterns;
 pub mod replicas;
 mod streams;
 
+pub use cluster::ClusterOutput;
 pub use expiry::*;
 pub use hot_key::HotKeyOutput;
 pub use output::*;
@@ -22,6 +24,7 @@ use crate::observe::spent::GroupSpent;
 pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
     let all = result.scopes.iter().find(|scope| scope.name == "all");
     let closed = Quantiles::of(&result.closed_loop_view);
+    let failed = result.cluster.as_ref().map(|cluster| &cluster.failed);
     RunOutput {
         writepath: env!("CARGO_PKG_VERSION"),
         scenario: result.scenario.clone(),
@@ -34,8 +37,11 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         requests: result.requests,
         completed: result.completed,
         errors: ErrorCounts {
-            moved: 0,
-            ask: 0,
+            moved: failed.map_or(0, |failed| failed.redirect_limit),
+            ask: failed.map_or(0, |failed| failed.ask),
+            tryagain: failed.map(|failed| failed.tryagain),
+            clusterdown: failed.map(|failed| failed.clusterdown),
+            crossslot: failed.map(|failed| failed.crossslot),
             oom: result.errors.oom,
             misconf: result.errors.misconf,
             connection_lost: result.errors.connection_lost,
@@ -81,6 +87,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         replication: replicas::replication(result.replication.as_ref()),
         patterns: (!result.patterns.is_empty())
             .then(|| result.patterns.iter().map(patterns::output).collect()),
+        cluster: result.cluster.as_ref().map(|cluster| ClusterOutput::of(cluster, result)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cluster::ClusterOutput;
 use super::hot_key::HotKeyOutput;
 use super::patterns::PatternOutput;
 use super::streams::StreamOutput;
@@ -83,16 +84,28 @@ pub struct RunOutput {
     /// Operations of several steps, by group that runs them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patterns: Option<Vec<PatternOutput>>,
+    /// The cluster, when the scenario has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterOutput>,
 }
 
 /// Requests answered with an error, by kind.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct ErrorCounts {
-    /// The slot lives on another node.
+    /// The slot lives on another node, and the client gave up on being sent from node to node.
     pub moved: u64,
-    /// The key has already migrated.
+    /// The key has already migrated, and the client does not know what that means.
     pub ask: u64,
+    /// Some keys have migrated and some have not, and the client gave up; in a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tryagain: Option<u64>,
+    /// The cluster is down, or the slot has no owner, and the client gave up; in a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusterdown: Option<u64>,
+    /// Keys of one command in several slots; in a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crossslot: Option<u64>,
     /// Out of memory under noeviction.
     pub oom: u64,
     /// Writes refused because persistence fails.

@@ -4,12 +4,14 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::super::cluster::{ClientProfile, ClusterSpec, NodeSpec, SLOTS, dealt, ranges, slots_text};
-use super::super::keys::{CLUSTER, NODE, REDIS};
+use super::super::cluster_keys::MAX_NODES;
+use super::super::keys::{CLUSTER, Kind, NODE, REDIS};
 use super::super::layers::group_name;
 use super::super::reader::{Got, Reader, Section};
 use super::super::show::origin_text;
 use super::super::slots::slots;
 use super::super::tree::{Place, Table};
+use super::super::values::whole;
 use super::super::{Dataset, Origin, memory};
 use super::dataset::data_place;
 use super::machine;
@@ -33,7 +35,7 @@ pub fn read(
     base_dir: &Path,
     reader: &mut Reader,
 ) -> Option<ClusterSpec> {
-    let listed = Section::repeated(&NODE, tree);
+    let mut listed = Section::repeated(&NODE, tree);
     let Some(settings) = &redis.cluster else {
         if let Some(first) = listed.first() {
             reader.problem(&first.place, "node: the scenario has no [cluster]", "add [cluster]");
@@ -46,6 +48,7 @@ pub fn read(
         let read = format!("redis.version: {} has no cluster", settings.version);
         reader.problem(&place, read, "set redis.version to 3.0 or later, or take [cluster] out");
     }
+    check_number(&section, &mut listed, reader);
     // Without a model its problem is reported, and nothing is built.
     let blank = models::blank("none");
     let base = machine.unwrap_or(&blank);
@@ -79,6 +82,24 @@ pub fn read(
     note_coverage(&spec, reader);
     check_memory(tree, dataset, &spec, reader);
     Some(spec)
+}
+
+/// No more primaries than clusters are built for, however they are given.
+fn check_number(section: &Section<'_>, listed: &mut Vec<Section<'_>>, reader: &mut Reader) {
+    let most = MAX_NODES as usize;
+    if listed.len() > most {
+        let read = format!("node: {} primaries", listed.len());
+        reader.problem(&listed[most].place, read, format!("expected at most {most}"));
+        listed.truncate(most);
+    }
+    let counted = ["primaries", "empty-primaries"].map(|key| match section.table.get(key) {
+        Some(node) => whole(node, Kind::Count(0, MAX_NODES)).unwrap_or(0),
+        None => 0,
+    });
+    if counted[0] + counted[1] > MAX_NODES {
+        let read = format!("cluster: {} primaries in all", counted[0] + counted[1]);
+        reader.problem(&section.place_of("empty-primaries"), read, format!("expected at most {most}"));
+    }
 }
 
 /// A node as far as it is read.

@@ -22,6 +22,7 @@ pub fn check(
         check_group(section, group, cluster.tags.is_some(), reader);
     }
     check_start(tree, start, reader);
+    check_logs(tree, cluster, groups, reader);
     let own = replicas.iter().filter(|replica| replica.of.is_none()).count();
     for (section, node) in Section::repeated(&NODE, tree).iter().zip(&cluster.nodes) {
         let Some(Node { value: Value::Table(typed), .. }) = section.table.get("redis") else { continue };
@@ -45,6 +46,20 @@ fn check_start(tree: &Table, start: &StartState, reader: &mut Reader) {
             let read = format!("start.{key}: the state of one server, and the scenario has [cluster]");
             reader.problem(&section.place_of(key), read, "take it out: nodes begin with their keys");
         }
+    }
+}
+
+/// A group that waits for its node's AOF needs one on every node.
+fn check_logs(tree: &Table, cluster: &ClusterSpec, groups: &[Workload], reader: &mut Reader) {
+    let waits = groups.iter().any(|group| group.wait.is_some_and(|wait| wait.local));
+    let listed = Section::repeated(&NODE, tree);
+    let without = listed
+        .iter()
+        .zip(&cluster.nodes)
+        .find(|(section, node)| section.has("redis") && !node.redis.appendonly);
+    if let (true, Some((section, node))) = (waits, without) {
+        let read = format!("node.redis: {} has no AOF, and a group waits for it (local = 1)", node.name);
+        reader.problem(&section.place_of("redis"), read, "set appendonly = true, or local = 0");
     }
 }
 

@@ -226,6 +226,47 @@ fn the_flags_reach_clusters_and_nodes() {
 }
 
 #[test]
+fn the_clients_a_scenario_may_name_are_all_the_profiles() {
+    let Some(Kind::Choice(words)) = super::super::super::keys::CLUSTER.key("client").map(|key| key.kind)
+    else {
+        panic!("no words")
+    };
+    assert!(words.iter().copied().eq(ClientProfile::ALL.iter().map(|(name, _)| *name)));
+    for (name, profile) in ClientProfile::ALL {
+        let text = SMALL_CLUSTER.replace("[cluster]", &format!("[cluster]\nclient = {name:?}"));
+        assert_eq!((spec(&text).client, profile.name()), (profile, name));
+    }
+}
+
+#[test]
+fn whatever_a_value_is_the_answer_is_a_scenario_or_its_problems() {
+    let values =
+        ["0", "-1", "65536", "1e30", "\"\"", "\"all\"", "\"é-9\"", "[]", "[[]]", "{}", "{ a = 1 }", "true"];
+    for text in [CLUSTER, SMALL_CLUSTER] {
+        let lines: Vec<&str> = text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let mut other = lines.clone();
+            other.remove(index);
+            let _ = resolve(&other.join("\n"), "x.toml", Path::new(""), &Overrides::default());
+            let Some((key, _)) = line.split_once(" = ") else { continue };
+            for value in values {
+                let line = format!("{key} = {value}");
+                let mut other = lines.clone();
+                other[index] = &line;
+                let _ = resolve(&other.join("\n"), "x.toml", Path::new(""), &Overrides::default());
+            }
+        }
+    }
+    // More primaries than slots.
+    let many = format!("[cluster]\n{}[[workload]]\nrate = \"1/s\"\n", "[[node]]\n".repeat(17_000));
+    assert!(problems(&many).contains("node: 17000 primaries"));
+    assert!(
+        problems(&SMALL_CLUSTER.replace("primaries = 3", "primaries = 1000"))
+            .contains("1001 primaries in all")
+    );
+}
+
+#[test]
 fn one_server_in_cluster_mode_is_noted_and_cluster_mode_off_beside_a_cluster_refused() {
     let scenario = read("[redis]\ncluster-enabled = true\n[[workload]]\nrate = \"1/s\"\n");
     assert!(scenario.cluster.is_none());
