@@ -4,7 +4,10 @@
 //! (a hash of its rank) has gone when the share that has moved is beyond `u`. So a key that is asked for again and again
 //! moves once, and a key of many is as likely to have moved as the counts say.
 
+use super::dict::Growth;
 use super::server::Server;
+use super::work::Work;
+use crate::cause::Cause;
 use crate::rng::{Stream, Uniform};
 
 /// A key on its way between two nodes.
@@ -152,13 +155,19 @@ impl Server {
             let (used, limit) = (self.used_memory(), self.config.maxmemory);
             let fits = |bytes: u64| limit == 0 || used + bytes <= limit;
             let present = !key.expired as u64;
-            let inserted =
-                self.keyspace.give_positions(key.class as usize, 1, present, self.child.is_some(), fits);
-            if let Some(bytes) = inserted_bytes {
-                self.table_grew(bytes);
+            let (class, alive) = (key.class as usize, self.child.is_some());
+            let inserted = self.keyspace.give_positions(class, 1, present, alive, fits);
+            if let Growth::Allocated { new_bytes } = inserted.growth {
+                self.table_grew(new_bytes);
             }
+            let mut work = Work::default();
+            self.rehash(inserted.steps, &mut work);
+            self.main.charge(Cause::Rehash, work.rehash);
             if let Some(deadline) = key.deadline {
-                self.expires.arrive(key.class as usize, deadline);
+                let growth = self.expires.arrive(class, deadline, alive);
+                if let Growth::Allocated { new_bytes } = growth {
+                    self.expires_table_grew(new_bytes);
+                }
             }
         }
         self.refresh_flags();

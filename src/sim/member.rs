@@ -2,33 +2,40 @@
 //!
 //! A node is simulated as a server alone is, turn by turn. Others reach it in two ways: requests of clients come
 //! through its groups, and calls of redis-cli, of other nodes and of clients that want a map lie here until a turn
-//! takes them. What leaves it lies in `told` until the world passes it on.
+//! takes them (`node_calls.rs`). What leaves it lies in `told` until the world passes it on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::run::Simulation;
 use super::turn::Probe;
-use crate::cause::Cause;
 use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
-use crate::cluster::order::{Answer, Order, ReplyError};
-use crate::redis::migrate::{MigrateCost, MigrateSetting, MovedKey};
-use crate::redis::node_query::{Asked, Present, Query, Verdict};
-use crate::redis::nodes_conf::{ConfigContent, ConfigEvent, ConfigFile};
-use crate::redis::plan::GroupPlan;
-use crate::redis::memory::ValueShape;
-use crate::redis::server::Server;
-use crate::redis::slot_keys::{Carried, LeavingSlot};
-use crate::redis::slot_view::{ClusterView, SetSlot};
-use crate::redis::work::Work;
-use crate::rng::{Stream, Uniform};
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
-use crate::units::{MILLISECOND, NEVER, Nanos};
+use crate::redis::cluster_call::{Answer, Order};
+use crate::redis::migrate::MigrateCost;
+use crate::redis::node_query::{Asked, Present, Query, Verdict};
+use crate::redis::nodes_conf::{ConfigContent, ConfigFile};
+use crate::redis::plan::GroupPlan;
+use crate::redis::server::Server;
+use crate::redis::slot_keys::{Carried, LeavingSlot};
+use crate::redis::slot_view::ClusterView;
+use crate::redis::work::Work;
+use crate::rng::Stream;
+use crate::units::{NEVER, Nanos};
 
 /// Length of `127.0.0.1:6379` in a redirect \[bytes\].
 const ADDRESS: u64 = 14;
+/// `+OK`.
+const OK: u64 = 5;
+
+/// The request's number among those that were redirected, plus one.
+pub(crate) const TICKET: u32 = (1 << 30) - 1;
+/// ASKING came in the same write, or just before.
+pub(crate) const ASKED: u32 = 1 << 30;
+/// It is ASKING alone.
+pub(crate) const ASKING: u32 = 1 << 31;
 
 /// Where a node begins.
 pub(crate) struct Seat {
@@ -63,7 +70,7 @@ pub(crate) enum Asker {
     Cli(usize),
     /// A node that waits in MIGRATE.
     Node(u16),
-    /// A client process that wants the slot map.
+    /// A client process that wants the slot map: its fetch of that number.
     Client(u32),
 }
 
@@ -92,30 +99,13 @@ pub(crate) struct Parcel {
 /// What a node tells others.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
-    /// A command of a client was not executed.
-    Redirected {
-        /// It.
-        unit: Unit,
-        /// Why.
-        verdict: Verdict,
-        /// When the client reads that.
-        read_at: Nanos,
-    },
-    /// ASKING was acknowledged.
-    AskingDone {
-        /// Of which request.
-        unit: Unit,
-        /// When the client reads that.
-        read_at: Nanos,
-    },
-    /// A request that was redirected before is answered.
-    Settled {
-        /// It.
-        unit: Unit,
-        /// When the client reads the reply.
-        read_at: Nanos,
-    },
-    /// The reply to an order of redis-cli.
+    /// A command of a client was not executed, for that reason; when the client reads so.
+    Redirected(Unit, Verdict, Nanos),
+    /// ASKING was acknowledged; when the client reads that.
+    AskingDone(Unit, Nanos),
+    /// A request that was redirected before is answered; when the client reads the reply.
+    Settled(Unit, Nanos),
+    /// The reply to an order of redis-cli, and when it has it.
     Answer(Asker, Answer, Nanos),
     /// The keys of a MIGRATE are on their way to a node.
     Sent {
@@ -128,59 +118,52 @@ pub(crate) enum Told {
         /// When the source gives up.
         gives_up_at: Nanos,
     },
-    /// Keys were restored; the source reads that at the given time.
+    /// Keys of that node were restored; when it reads so.
     Restored(u16, Nanos),
-    /// A map for a process, as this node sees the slots.
+    /// A map for a fetch, as this node sees the slots, and when it is there.
     Map(u32, Nanos),
-    /// The view has changed: slot and owner, for all to hear at once if it must be.
-    Changed,
+    /// It claims its slots with a new epoch; when others hear.
+    Claims(Nanos),
+    /// A slot is another's now, which gets the places of keys that could come to be in it, by class.
+    Closed(u16, Vec<(usize, u64)>),
 }
 
 /// A MIGRATE that waits for its target.
 #[derive(Clone, Debug)]
-struct Parked {
-    asker: Asker,
-    parcel: Parcel,
-    since: Nanos,
-    left_at: Nanos,
+pub(super) struct Parked {
+    pub(super) asker: Asker,
+    pub(super) parcel: Parcel,
+    pub(super) since: Nanos,
+    pub(super) left_at: Nanos,
 }
-
-/// Fate of a unit, kept in the upper bits of its ticket.
-const FATE_SHIFT: u32 = 24;
-/// The request's number among those that were redirected, plus one.
-pub(crate) const TICKET: u32 = (1 << FATE_SHIFT) - 1;
-/// ASKING came in the same write, or just before.
-pub(crate) const ASKED: u32 = 1 << 30;
-/// It is ASKING alone.
-pub(crate) const ASKING: u32 = 1 << 31;
 
 /// A node's part of the cluster.
 pub(crate) struct Member {
     pub(crate) index: u16,
     pub(crate) view: ClusterView,
-    asked: Asked,
-    calls: VecDeque<(Nanos, Asker, Call)>,
-    parked: Option<Parked>,
-    /// Replies to calls of this turn.
-    replies: Vec<Told>,
+    /// Requests for other nodes' slots may come: slots move, or maps are not up to date.
+    pub(crate) watches: bool,
     /// For the world.
     pub(crate) told: Vec<Told>,
     /// Requests in the queues that have been redirected before.
     pub(crate) ticketed: u32,
-    leaving: Vec<LeavingSlot>,
-    config: ConfigFile,
-    config_nodes: u64,
-    counts: Arc<SlotCounts>,
-    machines: Arc<Vec<CostModel>>,
-    link_delay: Nanos,
-    link_speed: f64,
-    key_size: u32,
-    values: Sampler,
-    stream: Stream,
-    /// Replies it gave, by kind.
+    /// Replies it gave instead of executing a command.
     pub(crate) refused: Refused,
-    /// Its longest hold by MIGRATE or RESTORE.
-    pub(crate) migrate_longest: Nanos,
+    /// nodes.conf.
+    pub(crate) config: ConfigFile,
+    pub(super) leaving: Vec<LeavingSlot>,
+    pub(super) calls: VecDeque<(Nanos, Asker, Call)>,
+    pub(super) parked: Option<Parked>,
+    /// Replies to calls of this turn.
+    pub(super) replies: Vec<Told>,
+    pub(super) counts: Arc<SlotCounts>,
+    pub(super) machines: Arc<Vec<CostModel>>,
+    pub(super) link_delay: Nanos,
+    pub(super) link_speed: f64,
+    pub(super) key_size: u32,
+    pub(super) values: Sampler,
+    pub(super) stream: Stream,
+    asked: Asked,
 }
 
 /// Commands that were not executed, by reply.
@@ -193,20 +176,28 @@ pub(crate) struct Refused {
     pub(crate) crossslot: u64,
 }
 
+/// What a turn did with a unit when its node looked at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Executed,
+    Acknowledged,
+    Refused(Verdict),
+}
+
 impl Member {
     pub(super) fn new(seat: Seat) -> Self {
         Member {
             index: seat.index,
             view: seat.view,
-            asked: seat.asked,
+            watches: false,
+            told: Vec::new(),
+            ticketed: 0,
+            refused: Refused::default(),
+            config: ConfigFile::default(),
+            leaving: Vec::new(),
             calls: VecDeque::new(),
             parked: None,
             replies: Vec::new(),
-            told: Vec::new(),
-            ticketed: 0,
-            leaving: Vec::new(),
-            config: ConfigFile::default(),
-            config_nodes: seat.machines.len() as u64,
             counts: seat.counts,
             machines: seat.machines,
             link_delay: seat.link_delay,
@@ -214,8 +205,7 @@ impl Member {
             key_size: seat.key_size,
             values: seat.values,
             stream: seat.stream,
-            refused: Refused::default(),
-            migrate_longest: 0,
+            asked: seat.asked,
         }
     }
 
@@ -227,12 +217,165 @@ impl Member {
 
     /// Every request can be executed without a look at its slot.
     #[inline(always)]
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.ticketed == 0 && self.replies.is_empty() && self.view.is_calm() && self.knows_all()
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.watches && self.ticketed == 0 && self.view.is_calm()
     }
 
-    /// No request can come for a slot that is another's.
-    fn knows_all(&self) -> bool {
-        !self.strayed
+    /// The slots that keys leave.
+    pub(crate) fn leaving(&self) -> &[LeavingSlot] {
+        &self.leaving
+    }
+
+    /// Whether a turn has calls to answer or nodes.conf to save.
+    #[inline(always)]
+    pub(super) fn has_more(&self) -> bool {
+        !self.replies.is_empty() || self.config.is_wanted()
+    }
+
+    /// What becomes of the command that `unit` is.
+    fn judge(&self, unit: &Unit, plan: &GroupPlan, server: &Server) -> Verdict {
+        let (keys, is_write) = plan.shape_of(unit.first);
+        let query = Query {
+            keys,
+            multiple_keys: keys > 1,
+            asking: unit.ticket & ASKED > 0,
+            ..Query::one_key(unit.slot, is_write)
+        };
+        let leaving = self.leaving.iter().find(|leaving| leaving.slot == unit.slot);
+        let answer = self.asked.node_by_query(&self.view, &query, || {
+            let Some(leaving) = leaving else { return Present::All };
+            let held = plan
+                .ranks_of(unit.first, keys)
+                .filter(|&rank| leaving.holds(server.keyspace.class_of_rank(rank), rank))
+                .count();
+            match held as u32 {
+                0 => Present::None,
+                held if held == keys => Present::All,
+                _ => Present::Some,
+            }
+        });
+        answer.verdict
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        let refused = &mut self.refused;
+        match verdict {
+            Verdict::Serve => {}
+            Verdict::Moved { .. } => refused.moved += 1,
+            Verdict::Ask { .. } => refused.ask += 1,
+            Verdict::TryAgain => refused.tryagain += 1,
+            Verdict::CrossSlot => refused.crossslot += 1,
+            Verdict::Unbound | Verdict::Down | Verdict::DownForWrites => refused.clusterdown += 1,
+        }
+    }
+
+    /// Contents of nodes.conf.
+    pub(super) fn content(&self) -> ConfigContent {
+        let owners: Vec<Option<usize>> =
+            self.view.owners().iter().map(|&owner| (owner == self.index).then_some(0)).collect();
+        ConfigContent {
+            primaries: self.machines.len() as u64,
+            epoch: self.view.current_epoch(),
+            open: self.view.open_slots() as u64,
+            open_digits: 4 * self.view.open_slots() as u64,
+            ..ConfigContent::default()
+        }
+        .with_slots(&owners)
+    }
+
+    /// Ranges of slots in a reply to CLUSTER SLOTS.
+    pub(super) fn ranges(&self) -> u64 {
+        let owners = self.view.owners();
+        1 + owners.windows(2).filter(|pair| pair[0] != pair[1]).count() as u64
+    }
+}
+
+impl<P: Probe> Simulation<P> {
+    /// Runs turns that begin before `limit`; false when the run is over.
+    pub(crate) fn run_until(&mut self, limit: Nanos) -> bool {
+        self.limit = limit;
+        while self.next_turn_at() < limit {
+            if !self.turn() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What a node of a cluster has beside.
+    pub(crate) fn seat(&mut self) -> &mut Member {
+        self.member.as_mut().expect("a node of a cluster")
+    }
+
+    /// Somebody's call arrives at `at`.
+    pub(crate) fn call(&mut self, at: Nanos, asker: Asker, call: Call) {
+        let calls = &mut self.seat().calls;
+        let place = calls.partition_point(|other| other.0 <= at);
+        calls.insert(place, (at, asker, call));
+        self.look_at_calls();
+    }
+
+    /// Takes a call back that was not read yet; true if there was one.
+    pub(crate) fn withdraw(&mut self, asker: Asker) -> bool {
+        let calls = &mut self.seat().calls;
+        let before = calls.len();
+        calls.retain(|call| call.1 != asker);
+        let withdrawn = calls.len() < before;
+        self.look_at_calls();
+        withdrawn
+    }
+
+    pub(super) fn look_at_calls(&mut self) {
+        self.control_at = self.seat().calls.front().map_or(NEVER, |call| call.0);
+        self.update_special();
+    }
+
+    /// The command of the unit at `place`, of a node that has to look at it: executed or not.
+    pub(super) fn execute_watched(&mut self, place: usize, work: &mut Work) -> Fate {
+        let unit = self.units[place];
+        let plan = &self.plans[unit.group as usize];
+        let (server, member) = (&mut self.server, self.member.as_mut().expect("only of a node"));
+        member.ticketed -= (unit.ticket > 0) as u32;
+        if unit.ticket & (ASKING | ASKED) > 0 {
+            work.cpu += server.prices.cpu.ping;
+            work.reply_bytes += OK;
+        }
+        if unit.ticket & ASKING > 0 {
+            work.commands += 1;
+            return Fate::Acknowledged;
+        }
+        let verdict = member.judge(&unit, plan, server);
+        if verdict != Verdict::Serve {
+            member.count(verdict);
+            work.commands += 1;
+            work.cpu += server.prices.cluster.redirect;
+            work.reply_bytes += verdict.reply_bytes(ADDRESS);
+            return Fate::Refused(verdict);
+        }
+        let leaving = member.leaving.iter_mut().find(|leaving| leaving.slot == unit.slot);
+        let rank = leaving.is_some().then(|| plan.ranks_of(unit.first, 1).next()).flatten();
+        let class = rank.map_or(0, |rank| server.keyspace.class_of_rank(rank));
+        let before = server.keyspace.present()[class];
+        let answered = server.execute(plan, unit.first, 1, work);
+        let unit = &mut self.units[place];
+        (unit.reads, unit.writes) = (answered.reads, answered.writes);
+        if let Some(leaving) = leaving {
+            leaving.changed(class, before, server.keyspace.present()[class]);
+        }
+        Fate::Executed
+    }
+
+    /// Tells the world of the unit at `place`, whose reply is read at `read_at`; whether it was executed.
+    pub(super) fn tell(&mut self, place: usize, read_at: Nanos) -> bool {
+        let unit = self.units[place];
+        let fate = self.fates.get(place).copied().unwrap_or(Fate::Executed);
+        let told = match fate {
+            Fate::Executed if unit.ticket == 0 => return true,
+            Fate::Executed => Told::Settled(unit, read_at),
+            Fate::Acknowledged => Told::AskingDone(unit, read_at),
+            Fate::Refused(verdict) => Told::Redirected(unit, verdict, read_at),
+        };
+        self.seat().told.push(told);
+        fate == Fate::Executed
     }
 }
