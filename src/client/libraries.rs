@@ -298,7 +298,7 @@ impl Profile {
             Kind::Direct => Some(1),
             Kind::Moved => Some(match self.on_moved {
                 OnMoved::FetchFirst => 3,
-                OnMoved::Learn { .. } if fetches => 3,
+                OnMoved::Learn { fetch_every } if fetches && fetch_every > 0 => 3,
                 _ => 2,
             }),
             Kind::Ask => match self.asking? {
