@@ -1,7 +1,7 @@
-//! A first look at a real server: expiring keys and the operations of several steps, on a redis-server of its own.
+//! A first look at real servers: expiring keys, operations of several steps, and slots that move in a cluster.
 //!
-//! Does nothing unless `WRITEPATH_REDIS_SERVER` names a redis-server. Then it starts that program in a temporary
-//! folder on a free port of the loopback interface, always kills it, and prints for each experiment one JSON line
+//! Does nothing unless `WRITEPATH_REDIS_SERVER` names a redis-server. Then it starts that program in temporary
+//! folders on free ports of the loopback interface, always kills it, and prints for each experiment one JSON line
 //! and, at the end, the rows of a Markdown table:
 //!
 //! ```text
@@ -11,16 +11,23 @@
 //! `tests/python/compare_live.py` runs it and lays the simulator's figures beside. Times are only as good as the
 //! machine is idle: every line says the load average before its experiment and how late the client was itself.
 
+mod cluster;
+mod cluster_clients;
+mod cluster_prices;
 mod figures;
 mod ledger;
+mod nodes;
 mod open_loop;
 mod patterns;
 mod reply;
 mod server;
+mod slots;
 mod storm;
+mod wire;
 
 use std::time::Duration;
 
+use cluster::{Action, Move};
 use figures::Figures;
 use patterns::Pattern;
 use storm::Storm;
@@ -28,10 +35,16 @@ use storm::Storm;
 /// Shortest run of a pattern \[s\]: its key lives one, and something must have followed.
 const SHORTEST_S: u64 = 5;
 
+/// Slots that a reshard moves.
+const RESHARD_SLOTS: u32 = 500;
+
 /// One thing to measure.
 enum Experiment {
     Pattern(Pattern),
     Storm(Storm),
+    KeySlots,
+    ClusterPrices,
+    Move(Move),
 }
 
 /// What was asked on the command line.
@@ -81,6 +94,20 @@ fn experiments(seconds: u64) -> Vec<(String, Experiment)> {
         let storm = Storm { keys: 1_000_000, hz, rate: 5000 };
         all.push((format!("expiry-storm-hz-{hz}"), Experiment::Storm(storm)));
     }
+    all.push(("cluster-keyslot".to_owned(), Experiment::KeySlots));
+    all.push(("cluster-prices".to_owned(), Experiment::ClusterPrices));
+    let reshard = Action::Reshard(RESHARD_SLOTS);
+    for (name, action, tagged, pipeline) in [
+        ("cluster-reshard-pipeline-10", reshard, false, 10),
+        ("cluster-reshard-pipeline-100", reshard, false, 100),
+        ("cluster-hot-slot-pipeline-10", Action::Reshard(1), true, 10),
+        ("cluster-hot-slot-pipeline-100", Action::Reshard(1), true, 100),
+        ("cluster-rebalance-3-to-4", Action::Rebalance, false, 10),
+    ] {
+        let keys = if tagged { 50_000 } else { 500_000 };
+        let moved = Move { action, keys, tagged, pipeline, rate: 3000 };
+        all.push((name.to_owned(), Experiment::Move(moved)));
+    }
     all
 }
 
@@ -96,6 +123,9 @@ fn run(program: &str, wanted: &Wanted) -> Result<(), String> {
         let row = match experiment {
             Experiment::Pattern(pattern) => pattern.run(program, &mut figures)?,
             Experiment::Storm(storm) => storm.run(program, &mut figures)?,
+            Experiment::KeySlots => slots::compare(program, &mut figures)?,
+            Experiment::ClusterPrices => cluster_prices::run(program, &mut figures)?,
+            Experiment::Move(moved) => moved.run(program, &mut figures)?,
         };
         figures.maybe("load_after", load());
         println!("{}", figures.line());

@@ -5,11 +5,11 @@
 //! begin, so a stalled server or a late client cannot hide a queue. How late the client was is measured as well.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::reply::Reply;
+use crate::wire::{Random, Wire};
 
 /// How long the replies to the last operations may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,10 +43,8 @@ struct Running {
 }
 
 struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     running: VecDeque<Running>,
-    unread: Vec<u8>,
-    unsent: Vec<u8>,
 }
 
 /// What was measured; times in ns.
@@ -62,25 +60,6 @@ pub struct Measured {
     pub stalls: Vec<(Instant, u64)>,
 }
 
-/// Gaps of a Poisson process from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// An exponential time with a mean of one second.
-    fn exponential(&mut self) -> f64 {
-        let uniform = ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-        -uniform.ln()
-    }
-}
-
 /// Runs `program` over `streams` at `rate` operations a second for `length` or until it is over, and waits for the
 /// last replies.
 pub fn run(
@@ -91,7 +70,7 @@ pub fn run(
 ) -> Result<Measured, String> {
     let mut connections: Vec<Connection> = streams
         .into_iter()
-        .map(|stream| Connection { stream, running: VecDeque::new(), unread: Vec::new(), unsent: Vec::new() })
+        .map(|stream| Connection { wire: Wire::over(stream), running: VecDeque::new() })
         .collect();
     let (mut random, mut measured) = (Random(u64::from(rate)), Measured::default());
     let mut busy: Vec<usize> = Vec::new();
@@ -106,7 +85,7 @@ pub fn run(
         }
         let mut burst = 0;
         while due <= now && due < end && burst < BURST {
-            let chosen = (random.next() % connections.len() as u64) as usize;
+            let chosen = random.below(connections.len());
             let step = program.begin(&mut out);
             connections[chosen].send(&mut out, Some(due), step, chosen, &mut busy)?;
             measured.late.push(nanos(now - due));
@@ -155,19 +134,8 @@ impl Connection {
             busy.push(own);
         }
         self.running.push_back(Running { meant_at, sent_at: Instant::now(), step });
-        self.unsent.append(out);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<(), String> {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(written) => drop(self.unsent.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(format!("cannot send: {error}")),
-            }
-        }
-        Ok(())
+        self.wire.out().append(out);
+        self.wire.flush()
     }
 
     /// Reads what has come and lets `program` go on.
@@ -177,19 +145,11 @@ impl Connection {
         measured: &mut Measured,
         last_reply: &mut Instant,
     ) -> Result<(), String> {
-        self.flush()?;
-        let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => return Err("the server has closed a connection".to_owned()),
-            Ok(read) => self.unread.extend_from_slice(&buffer[..read]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(format!("cannot read: {error}")),
+        self.wire.flush()?;
+        if !self.wire.fill()? {
+            return Ok(());
         }
-        let mut taken = 0;
-        while taken < self.unread.len()
-            && let Some((reply, length)) = Reply::first(&self.unread[taken..])
-        {
-            taken += length;
+        while let Some(reply) = self.wire.reply() {
             let running = self.running.pop_front().ok_or("a reply to nothing")?;
             let now = Instant::now();
             let silence = now - running.sent_at.max(*last_reply);
@@ -200,18 +160,17 @@ impl Connection {
             if let Reply::Error(error) = &reply {
                 return Err(format!("the server refuses a step: {error}"));
             }
-            if let Some(step) = program.next(running.step, &reply, &mut self.unsent) {
+            if let Some(step) = program.next(running.step, &reply, self.wire.out()) {
                 let sent_at = Instant::now();
                 if running.meant_at.is_some() {
                     measured.turnaround.push(nanos(sent_at - running.sent_at));
                 }
                 self.running.push_back(Running { sent_at, step, ..running });
-                self.flush()?;
+                self.wire.flush()?;
             } else if let Some(meant_at) = running.meant_at {
                 measured.sojourn.push((meant_at, nanos(now - meant_at)));
             }
         }
-        self.unread.drain(..taken);
         Ok(())
     }
 }

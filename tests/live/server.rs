@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server and a connection to ask it.
 pub struct Server {
-    process: Child,
+    // Dropped in this order: the sweeper must not find another process under the server's number.
+    _sweeper: Process,
+    process: Process,
     folder: Folder,
     port: u16,
     control: TcpStream,
@@ -39,37 +42,70 @@ impl Drop for Folder {
     }
 }
 
-impl Drop for Server {
+/// A process that ends with its value.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
+/// A process that waits for the end of this one, however it comes, then kills the server and removes its folder.
+///
+/// It is in a process group of its own, so that an interrupt from the keyboard leaves it alone.
+fn sweeper(server: &Process, folder: &Folder) -> Result<Process, String> {
+    Command::new("sh")
+        .args(["-c", "read -r _; kill -9 \"$1\"; sleep 0.1; rm -rf \"$2\"", "sweeper"])
+        .args([server.0.id().to_string().as_ref(), folder.0.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map(Process)
+        .map_err(|error| format!("sh: {error}"))
+}
+
 impl Server {
-    /// Starts `program` without snapshots, with `options` as on its command line.
+    /// Starts `program` on any free port without snapshots, with `options` as on its command line.
     pub fn start(program: &str, options: &[&str]) -> Result<Self, String> {
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?
             .port();
+        Server::start_at(port, program, options, None)
+    }
+
+    /// The same on `port`, with `file` (name and text) in its folder.
+    pub fn start_at(
+        port: u16,
+        program: &str,
+        options: &[&str],
+        file: Option<(&str, &str)>,
+    ) -> Result<Self, String> {
         let folder = Folder::new(port)?;
+        if let Some((name, text)) = file {
+            let path = folder.0.join(name);
+            fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
         let mut process = Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(options)
             .current_dir(&folder.0)
             .stdout(Stdio::null())
             .spawn()
+            .map(Process)
             .map_err(|error| format!("{program}: {error}"))?;
+        let sweeper = sweeper(&process, &folder)?;
         let begun = Instant::now();
         let control = loop {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
                 break stream;
             }
-            let ended = process.try_wait().ok().flatten();
+            let ended = process.0.try_wait().ok().flatten();
             if ended.is_some() || begun.elapsed() > PATIENCE {
-                let _ = process.kill();
-                let _ = process.wait();
                 return Err(match ended {
                     Some(status) => format!("{program} has ended: {status}"),
                     None => format!("{program} does not listen"),
@@ -77,10 +113,23 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let mut server = Server { process, folder, port, control, unread: Vec::new() };
+        let mut server = Server { _sweeper: sweeper, process, folder, port, control, unread: Vec::new() };
         server.control.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         server.ask(&["PING"])?;
         Ok(server)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Time that the main thread has run so far \[ns\], as the scheduler counts it: waiting is not in it.
+    pub fn main_thread_ns(&mut self) -> Result<u64, String> {
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.process.0.id()));
+        let counted = text.ok().and_then(|text| text.split(' ').next()?.parse().ok());
+        // Kernels without schedstat: INFO's figure, in microseconds.
+        counted.map_or_else(|| Ok((self.cpu_s()? * 1e9) as u64), Ok)
     }
 
     /// A non-blocking connection.
@@ -112,6 +161,31 @@ impl Server {
             }
         }
         Ok(last)
+    }
+
+    /// Sends `bytes` of `commands` commands and reads past all replies, whatever they are; returns the first error
+    /// that is no redirect.
+    pub fn pass(&mut self, bytes: &[u8], commands: usize) -> Result<(), String> {
+        self.control.write_all(bytes).map_err(|error| format!("the server does not read: {error}"))?;
+        let mut buffer = vec![0; 1 << 16];
+        let (mut passed, mut at) = (0, 0);
+        while passed < commands {
+            let read =
+                self.control.read(&mut buffer).map_err(|error| format!("the server is silent: {error}"))?;
+            if read == 0 {
+                return Err("the server has closed its connection".to_owned());
+            }
+            self.unread.extend_from_slice(&buffer[..read]);
+            while let Some(length) = length(&self.unread[at..]) {
+                if self.unread[at] == b'-' && !self.unread[at..].starts_with(b"-MOVED ") {
+                    return Err(String::from_utf8_lossy(&self.unread[at..at + length]).into_owned());
+                }
+                (passed, at) = (passed + 1, at + length);
+            }
+            self.unread.drain(..at);
+            at = 0;
+        }
+        Ok(())
     }
 
     fn receive(&mut self) -> Result<Reply, String> {
@@ -167,6 +241,25 @@ impl Server {
         }
         Ok(bytes)
     }
+}
+
+/// Length of the whole reply of RESP2 that `bytes` begin with; none while it has not all come.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let (mut at, mut replies) = (0, 1);
+    while replies > 0 {
+        let line = at + bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
+        let number = || std::str::from_utf8(&bytes[at + 1..line]).ok()?.parse::<i64>().ok();
+        let next = match bytes[at] {
+            b'*' => {
+                replies += number()?.max(0);
+                line + 2
+            }
+            b'$' if number()? >= 0 => line + 2 + number()? as usize + 2,
+            _ => line + 2,
+        };
+        (at, replies) = (next, replies - 1);
+    }
+    (at <= bytes.len()).then_some(at)
 }
 
 /// The text of INFO.
