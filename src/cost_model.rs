@@ -281,8 +281,6 @@ pub struct Cluster {
     pub get_keys: Nanos,
     /// The same, a key \[ns\].
     pub get_keys_per_key: Nanos,
-    /// CLUSTER SLOTS or SHARDS without the ranges in its reply: a walk over all slots \[ns\].
-    pub slots: Nanos,
     /// The same, a range of slots in the reply \[ns\].
     pub slots_per_range: Nanos,
     /// The same, the walk over all slots \[ns\].

@@ -235,7 +235,6 @@ pub fn blank(name: &str) -> CostModel {
             setslot: 0,
             get_keys: 0,
             get_keys_per_key: 0,
-            slots: 0,
             slots_per_range: 0,
             slots_walk: 0,
             config_write: 0,

@@ -222,7 +222,6 @@ pub const PRICES: &[Price] = &[
     price("cluster.get-keys-per-key", Unit::Span, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.cluster.get_keys_per_key)
     }),
-    price("cluster.slots", Unit::Span, 0.0, 100.0 * MS, |m| Slot::Whole(&mut m.cluster.slots)),
     price("cluster.slots-per-range", Unit::Span, 0.0, 100.0 * MS, |m| {
         Slot::Whole(&mut m.cluster.slots_per_range)
     }),

@@ -57,13 +57,7 @@ impl Server {
     ) -> Answered {
         let mut answered = Answered::default();
         for n in first..first + commands as u64 {
-            let entry = match &plan.entries[..] {
-                [only] => only,
-                entries => {
-                    let u = plan.mix.of(n).unit();
-                    entries.iter().find(|entry| u < entry.cumulative).unwrap_or(&entries[entries.len() - 1])
-                }
-            };
+            let entry = plan.entry_of(n);
             let size = match plan.size.fixed() {
                 Some(size) => size,
                 None => plan.size.sample(&mut plan.sizes.of(n)),

@@ -16,7 +16,7 @@ use super::work::{Answered, Work};
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
 use crate::math::Factor;
-use crate::rng::{Numbered, StreamId, Streams};
+use crate::rng::{Numbered, StreamId, Streams, Uniform};
 use crate::scenario::{Dataset, Workload};
 use crate::units::{KIB, Nanos};
 
@@ -213,6 +213,44 @@ impl GroupPlan {
             self.mean(|entry, _| changes(entry) as u64 as f64),
             self.mean(|entry, _| if changes(entry) { entry.profile.dirty as f64 } else { 0.0 }),
         )
+    }
+
+    /// Every command with a key takes `each` longer: its node looks up the slot.
+    pub fn look_up_slots(&mut self, each: Nanos) {
+        for profile in self.entries.iter_mut().map(|entry| &mut entry.profile).filter(|p| p.keys > 0) {
+            profile.cpu += each;
+            profile.cpu_created += each;
+            profile.cpu_missed += each;
+        }
+        self.alike = self.make_alike();
+    }
+
+    /// Keys that command number `n` names, and whether it writes.
+    pub fn shape_of(&self, n: u64) -> (u32, bool) {
+        let entry = self.entry_of(n);
+        (entry.profile.keys, entry.is_write)
+    }
+
+    /// Ranks of the first `keys` keys of command number `n`.
+    pub fn ranks_of(&self, n: u64, keys: u32) -> impl Iterator<Item = u64> {
+        let mut draws = self.keys.of(n);
+        let sampler = match &self.classes {
+            ClassMap::ByRank(sampler) => Some(sampler),
+            ClassMap::Own(_) | ClassMap::InOrder => None,
+        };
+        (0..keys).map(move |_| sampler.map_or(n, |sampler| sampler.draw(n, &mut draws)))
+    }
+
+    /// The command that number `n` is.
+    #[inline(always)]
+    pub(super) fn entry_of(&self, n: u64) -> &Entry {
+        match &self.entries[..] {
+            [only] => only,
+            entries => {
+                let u = self.mix.of(n).unit();
+                entries.iter().find(|entry| u < entry.cumulative).unwrap_or(&entries[entries.len() - 1])
+            }
+        }
     }
 
     fn mean(&self, of: impl Fn(&Entry, f64) -> f64) -> f64 {

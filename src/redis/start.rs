@@ -16,6 +16,7 @@ use super::rewrite::Rewrite;
 use super::saved_size;
 use super::server::{Rdb, Server};
 use super::streams::Streams as StreamKeys;
+use crate::client::keys::KeySampler;
 use crate::dist::Dist;
 use crate::math::Factor;
 use crate::observe::result::Counters;
@@ -29,6 +30,15 @@ const DEL_OVERHEAD: u64 = 20;
 impl Server {
     /// The server of `scenario`, and its view of each group's keys.
     pub fn new(scenario: &Scenario, streams: &Streams) -> (Self, Vec<ClassMap>) {
+        Self::with_positions(scenario, streams, None)
+    }
+
+    /// The same as a node of a cluster, which has `positions` of each class of keys.
+    pub fn with_positions(
+        scenario: &Scenario,
+        streams: &Streams,
+        positions: Option<&[u64]>,
+    ) -> (Self, Vec<ClassMap>) {
         let (config, machine, dataset) = (&scenario.redis, &scenario.machine, &scenario.dataset);
         let version = config.version;
         let ways = ttl::ways(scenario);
@@ -41,7 +51,13 @@ impl Server {
         let table = table_bytes(version, settled_buckets(version, dataset.keys)) as f64;
         let all = memory::dataset_bytes(version, dataset.keys, per_key, ttl_share);
         let mut memory = KeyMemory { per_key: (all - empty as f64 - table) / dataset.keys as f64, empty };
-        let keys = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory).0;
+        let new_keyspace = |memory| {
+            let (mut keyspace, maps) =
+                Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory);
+            positions.inspect(|positions| keyspace.restrict(positions));
+            (keyspace, maps)
+        };
+        let keys = new_keyspace(memory).0;
         let entry_bytes = memory::ttl_entry_bytes(version, dataset.key_size, &dataset.value_size);
         let mut expires = Expires::new(version, keys.classes(), &ways, entry_bytes, phase, streams);
         if let Some(ttl) = ways.first() {
@@ -51,7 +67,12 @@ impl Server {
             let in_keys = used.saturating_sub(memory.empty + keys.dict.bytes() + expires.used_bytes());
             memory.per_key = in_keys as f64 / keys.keys() as f64;
         }
-        let (keyspace, maps) = Keyspace::new(version, dataset.keys, dataset.prefilled, &popularities, memory);
+        let (keyspace, mut maps) = new_keyspace(memory);
+        if positions.is_some() {
+            // Which class a key is in must follow from the rank that its node follows from.
+            let ranks = popularities.iter().map(|&keys| KeySampler::new(keys, dataset.keys));
+            maps = ranks.map(|sampler| ClassMap::ByRank(Box::new(sampler))).collect();
+        }
         let (rdb, aof) = (
             saved_size::mean_rdb_bytes_per_key(
                 version,

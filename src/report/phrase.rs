@@ -102,6 +102,11 @@ pub fn noun(cause: Cause, one: bool) -> &'static str {
         Cause::ReplicaWrite => ("write(2) to a replica", "write(2)s to replicas"),
         Cause::DisklessCopy => ("copy of a snapshot to replicas", "copies of a snapshot to replicas"),
         Cause::RdbSend => ("piece of a snapshot sent", "pieces of a snapshot sent"),
+        Cause::Migrate => ("a MIGRATE", "MIGRATEs"),
+        Cause::Restore => ("a RESTORE of a moved key", "RESTOREs of moved keys"),
+        Cause::ClusterCommand => ("a CLUSTER command", "CLUSTER commands"),
+        Cause::ClusterConfigWrite => ("a write of nodes.conf", "writes of nodes.conf"),
+        Cause::ClusterConfigFsync => ("an fsync of nodes.conf", "fsyncs of nodes.conf"),
     };
     if one { singular } else { plural }
 }

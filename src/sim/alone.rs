@@ -39,6 +39,7 @@ impl<P: Probe> Simulation<P> {
         let server = &self.server;
         !P::ON
             && self.groups.len() == 1
+            && self.member.as_ref().is_none_or(|member| member.is_quiet())
             && !self.waiting.any
             && self.backlog.is_empty()
             && !server.gated
@@ -69,7 +70,7 @@ impl<P: Probe> Simulation<P> {
         let appends = server.config.appendonly;
         let quiet_until =
             if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
-        let due_at = self.due_at.min(quiet_until).min(self.horizon);
+        let due_at = self.due_at.min(quiet_until).min(self.horizon).min(self.limit);
         let room = if appends { server.disk.room() } else { u64::MAX };
         let feeds = server.replication.feeds;
         let repl_room = match feeds {

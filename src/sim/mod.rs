@@ -6,10 +6,12 @@
 
 mod alone;
 mod hot_key;
+pub(crate) mod member;
+mod node_calls;
 mod patterns;
 mod predict;
 mod replicas;
-mod run;
+pub(crate) mod run;
 mod special;
 mod turn;
 mod waiting;

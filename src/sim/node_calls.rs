@@ -20,7 +20,8 @@ impl<P: Probe> Simulation<P> {
     #[cold]
     pub(super) fn take_calls(&mut self) {
         while self.control_at <= self.server.main.now && !self.seat().is_parked() {
-            let due = self.seat().calls.front().is_some_and(|call| call.0 <= self.server.main.now);
+            let now = self.server.main.now;
+            let due = self.seat().calls.front().is_some_and(|call| call.0 <= now);
             let call = if due { self.seat().calls.pop_front() } else { None };
             self.look_at_calls();
             // Without a call the node is back from waiting, and the turn goes on with its reply.
@@ -241,9 +242,10 @@ impl<P: Probe> Simulation<P> {
             Answer::Migrated { keys: 0, bytes, error: Some(ReplyError::IoError) }
         };
         let span = server.main.now - since;
-        server.main.blocks.add(since, span, Cause::Migrate, || {
-            format!("{keys} keys of slot {}", parcel.slot)
-        });
+        server
+            .main
+            .blocks
+            .add(since, span, Cause::Migrate, || format!("{keys} keys of slot {}", parcel.slot));
         member.replies.push(Told::Answer(asker, answer, NEVER));
         self.control_at = self.server.main.now;
         self.update_special();

@@ -1,6 +1,6 @@
 //! One run from a scenario to its result.
 
-use super::member::{Member, Seat};
+use super::member::{Fate, Member, Seat};
 use super::replicas;
 use super::turn::Probe;
 use super::waiting::Waiting;
@@ -114,6 +114,10 @@ pub struct Simulation<P> {
     pub(super) waiting: Waiting,
     /// A turn that would begin at or after this is left for later.
     pub(super) limit: Nanos,
+    /// When somebody's call can be read, or a node goes on after waiting for another.
+    pub(super) control_at: Nanos,
+    /// In a node that looks at its units: what the turn did with each.
+    pub(super) fates: Vec<Fate>,
     /// What a node of a cluster has beside.
     pub(crate) member: Option<Box<Member>>,
 }
@@ -167,9 +171,12 @@ impl<P: Probe> Simulation<P> {
         let machine = &scenario.machine;
         let streams = Streams::new(scenario.run.seed, options.replication);
         let own = seat.as_ref().map_or(streams, |seat| streams.of_node(seat.index as u64));
-        let (server, maps) = Server::new(scenario, &own, seat.as_ref().map(|seat| &seat.keys[..]));
+        let (server, maps) = Server::with_positions(scenario, &own, seat.as_ref().map(|seat| &seat.keys[..]));
         let version = scenario.redis.version;
-        let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
+        let mut plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
+        if seat.is_some() {
+            plans.iter_mut().for_each(|plan| plan.look_up_slots(machine.cluster.slot_lookup));
+        }
         let mut first = 0;
         let groups: Vec<ClientGroup> = scenario
             .workloads
@@ -231,6 +238,8 @@ impl<P: Probe> Simulation<P> {
             patterned: scenario.workloads.iter().any(|group| group.pattern.is_some()),
             waiting: Waiting::new(&scenario.workloads, connections),
             limit: NEVER,
+            control_at: NEVER,
+            fates: Vec::new(),
             member: seat.map(|seat| Box::new(Member::new(seat))),
         };
         simulation.update_special();

@@ -19,6 +19,7 @@ impl<P: Probe> Simulation<P> {
             .min(self.server.loss.next_sample_at())
             .min(event)
             .min(warmup)
+            .min(self.control_at)
             .min(self.server.next_special_at());
         self.update_due();
     }
@@ -43,6 +44,9 @@ impl<P: Probe> Simulation<P> {
             if now >= self.server.replication.wakes_at {
                 self.server.replication_progress();
             }
+        }
+        if now >= self.control_at {
+            self.take_calls();
         }
         if !self.measuring && now >= self.warmup {
             self.begin_measuring();

@@ -66,6 +66,9 @@ impl<P: Probe> Simulation<P> {
             return true;
         }
         let Some(polled_at) = self.sleep_and_poll() else { return false };
+        if self.member.as_ref().is_some_and(|member| member.is_parked()) {
+            return true;
+        }
         self.turn_of_many(polled_at)
     }
 
@@ -112,6 +115,9 @@ impl<P: Probe> Simulation<P> {
             self.answer_released();
         }
         self.reply(polled_at, executed_at);
+        if self.member.as_ref().is_some_and(|member| member.has_more()) {
+            self.reply_to_calls();
+        }
         if self.server.replication.pending {
             self.write_to_replicas();
         }
@@ -126,6 +132,9 @@ impl<P: Probe> Simulation<P> {
     /// on.
     #[inline(always)]
     fn before_flush(&mut self) {
+        if self.member.as_ref().is_some_and(|member| member.has_more()) {
+            self.save_nodes_conf();
+        }
         let waits_first = self.waiting.any && self.server.config.version.has(7, 2);
         if waits_first {
             self.release_waiting();
@@ -140,15 +149,13 @@ impl<P: Probe> Simulation<P> {
 
     /// When the next turn begins, as far as is known now; [`NEVER`] while the thread waits for another node.
     pub(crate) fn next_turn_at(&self) -> Nanos {
-        let (parked, control_at) =
-            self.member.as_ref().map_or((false, NEVER), |member| (member.is_parked(), member.next_at()));
-        if parked {
+        if self.member.as_ref().is_some_and(|member| member.is_parked()) {
             return NEVER;
         }
         let busy = !self.backlog.is_empty() || self.waiting.no_sleep;
         let readable = if busy { 0 } else { self.next_readable_at() };
         let wakes_at = self.server.cron_at.min(self.server.replication.wakes_at);
-        readable.min(wakes_at).min(control_at).max(self.server.main.now)
+        readable.min(wakes_at).min(self.control_at).max(self.server.main.now)
     }
 
     /// Sleeps until something is readable or a timer is due; the poll's time. None at the end of the run.
@@ -159,7 +166,8 @@ impl<P: Probe> Simulation<P> {
         }
         let busy = !self.backlog.is_empty() || self.waiting.no_sleep;
         let readable = if busy { 0 } else { self.next_readable_at() };
-        let wake_at = readable.min(self.server.cron_at).min(self.server.replication.wakes_at);
+        let timer_at = self.server.cron_at.min(self.server.replication.wakes_at);
+        let wake_at = readable.min(timer_at).min(self.control_at);
         let main = &mut self.server.main;
         if wake_at.max(main.now) >= self.horizon {
             main.sleep(self.horizon);
@@ -226,20 +234,29 @@ impl<P: Probe> Simulation<P> {
         if self.server.expires.is_on() {
             self.server.expires.look_at_clock(self.server.main.now);
         }
-        for unit in &mut self.units {
+        self.fates.clear();
+        let watched = self.member.as_ref().is_some_and(|member| !member.is_quiet());
+        for place in 0..self.units.len() {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;
             let sums = if several { (work.eviction, work.aof_bytes) } else { (0, 0) };
-            let plan = &self.plans[unit.group as usize];
-            let answered = match &plan.pattern {
-                None => self.server.execute(plan, unit.first, unit.commands, &mut work),
-                Some(steps) => {
-                    reads += 1;
-                    let group = &mut self.groups[unit.group as usize];
-                    run_step(&mut self.server, group, steps, unit, reads, &mut work)
-                }
-            };
-            (unit.reads, unit.writes) = (answered.reads, answered.writes);
+            if watched {
+                let fate = self.execute_watched(place, &mut work);
+                self.fates.push(fate);
+            } else {
+                let unit = &mut self.units[place];
+                let plan = &self.plans[unit.group as usize];
+                let answered = match &plan.pattern {
+                    None => self.server.execute(plan, unit.first, unit.commands, &mut work),
+                    Some(steps) => {
+                        reads += 1;
+                        let group = &mut self.groups[unit.group as usize];
+                        run_step(&mut self.server, group, steps, unit, reads, &mut work)
+                    }
+                };
+                (unit.reads, unit.writes) = (answered.reads, answered.writes);
+            }
+            let unit = &mut self.units[place];
             unit.reply_bytes = work.reply_bytes - replied;
             if several {
                 let faults = self.server.cow.expected_faults();
@@ -359,7 +376,11 @@ impl<P: Probe> Simulation<P> {
             let sent_at = self.server.main.now;
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);
-            for (place, unit) in (first..).zip(units) {
+            for place in first..end {
+                if self.member.is_some() && !self.tell(place, read_at) {
+                    continue;
+                }
+                let unit = &self.units[place];
                 self.recorder.answered(group, unit, read_at);
                 if self.patterned {
                     self.groups[group].step_answered(connection, unit.first as u32, read_at);
