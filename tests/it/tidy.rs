@@ -20,7 +20,7 @@ const LEVELS: &[&[&str]] = &[
     &["cost_model"],
     &["noise"],
     &["scenario", "models", "redis", "client", "observe", "stats"],
-    &["sim"],
+    &["sim", "cluster"],
     &["report"],
     &["bench"],
     &["cli"],
@@ -38,7 +38,7 @@ const APART: &[(&str, &[&str])] = &[
 
 /// Folders and files that simulate: no input or output, no clock, no order that depends on a hash, no global state.
 const CORE: &[&str] =
-    &["redis", "client", "sim", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
+    &["redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
