@@ -8,16 +8,19 @@
 //! |---|---|---|
 //! | asked | the source (MIGRATESLOTS) | the target (MIGRATION IMPORT) |
 //! | writes during the snapshot | stay in the source's output buffer | are sent on a connection of their own; the target keeps them |
-//! | ready for the pause | the target has the snapshot, the buffer is no larger than `slot-migration-max-failover-repl-bytes` (0) | the target's ACK, ten a second, is no further behind than `…-handoff-max-lag-bytes` |
+//! | ready for the pause | the target has the snapshot, the buffer is no larger than `slot-migration-max-failover-repl-bytes` (0) | the target's ACK is no further behind than `…-handoff-max-lag-bytes`; it sends one when it has applied what it kept, then ten a second |
 //! | after the pause's mark | the target asks, the source grants: 2 round trips to the end | the target takes over at once: 1 |
 //! | the pause expires | manual failover time-out × 2; once granted, 2 s at least | `…-write-pause-timeout` |
-//! | a failure | is final | is tried again from the start, by the target's cron |
-//! | caught up but for the lag | – | fails after 60 s |
+//! | a failure | is final | is tried again from the start, once a second, by the target's cron |
+//! | always too far behind | waits without end | fails after 60 s, or twice what snapshot and kept writes took |
+//! | the source's keys afterwards | are deleted one by one in its main thread, each with a DEL | go to a background thread, with one TRIMSLOTS |
 //!
 //! Sources: cluster_migrateslots.c of Valkey 9 (`proceedWithSlotMigration`, `slotExportTryDoPause`), cluster_asm.c of
-//! Redis 8.4 (`clusterSyncSlotsCommand`, `slotSnapshotSaveKeyValuePair`); each read at one commit. Assumed: the
-//! retry's delay is one call of the cron. Left out: authentication, CANCEL, time-outs of a silent peer
-//! (`repl-timeout`), the output buffer limit of the source, trimming (a background thread's).
+//! Redis 8.4 (`clusterSyncSlotsCommand`, `asmCron`, `asmSyncBufferStreamToDb`); each read at one commit. Redis sends
+//! strings as SET and collections of up to 512 items as RESTORE, none of them compressed (`slotSnapshotSaveRio`).
+//! Assumed: a retry comes a whole second after the failure, where the cron's phase decides. Left out:
+//! authentication, CANCEL, time-outs of a silent peer (`repl-timeout`), the output buffer limit of the source, ACKs
+//! while the target applies what it kept, the end of a job by a command that touches other slots too (Redis).
 //!
 //! Without a clock and without nodes, like `legacy_move.rs`: who drives it reports what happened.
 
@@ -28,10 +31,14 @@ use crate::units::{MILLISECOND, NEVER, Nanos, SECOND};
 const PAUSE_FACTOR: u64 = 2;
 /// `CLUSTER_OPERATION_TIMEOUT`: a Valkey source stays paused so long after it has granted.
 const GRANTED_PAUSE: Nanos = 2 * SECOND;
-/// Redis' target acknowledges, and begins again, from `clusterCron`, ten times a second.
+/// Redis' target acknowledges from `clusterCron`, ten times a second (`asmCron`).
 pub const ACK_PERIOD: Nanos = 100 * MILLISECOND;
-/// `cluster-slot-migration-sync-buffer-drain-timeout`, hidden and not settable here.
+/// Redis' target begins a failed job again with every tenth of them.
+const RETRY_PERIOD: Nanos = SECOND;
+/// `cluster-slot-migration-sync-buffer-drain-timeout`, hidden and not settable here …
 const DRAIN_TIMEOUT: Nanos = 60 * SECOND;
+/// … or so many times what the target took for snapshot and kept writes, if that is longer (`asmCron`).
+const DRAIN_FACTOR: u64 = 2;
 
 /// Settings of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +117,7 @@ pub enum Action {
     },
     /// The target takes over now, with a new epoch, and tells all nodes.
     TakeOver,
-    /// The slots are the target's: the source's clients go on, and are redirected.
+    /// The slots are the target's: the source's clients go on, and are redirected; it deletes the keys of the slots.
     Done,
     /// The job has ended: writes go on at the source, the target deletes what it has of the slots.
     Fail {
@@ -141,6 +148,8 @@ pub struct AtomicMove {
     stage: Stage,
     /// When the present stage began.
     since: Nanos,
+    /// When the present attempt's snapshot began.
+    forked_at: Nanos,
     /// When writes were paused; none: they are not.
     paused_at: Option<Nanos>,
     /// End of the pause.
@@ -157,6 +166,7 @@ impl AtomicMove {
             setting,
             stage: Stage::Handshake,
             since: now,
+            forked_at: now,
             paused_at: None,
             until: NEVER,
             drained_at: None,
@@ -198,7 +208,10 @@ impl AtomicMove {
     pub fn deadline(&self) -> Nanos {
         match self.stage {
             Stage::Paused | Stage::Granted => self.until,
-            Stage::Streaming => self.drained_at.map_or(NEVER, |at| at.saturating_add(DRAIN_TIMEOUT)),
+            Stage::Streaming => self.drained_at.map_or(NEVER, |at| {
+                let taken = at.saturating_sub(self.forked_at);
+                at.saturating_add(DRAIN_TIMEOUT.max(taken.saturating_mul(DRAIN_FACTOR)))
+            }),
             _ => NEVER,
         }
     }
@@ -220,6 +233,7 @@ impl AtomicMove {
     pub fn on_forked(&mut self, now: Nanos, forked: bool) -> Action {
         match (self.stage, forked) {
             (Stage::WaitingForFork, true) => {
+                self.forked_at = now;
                 self.go(Stage::Snapshot, now);
                 Action::Nothing
             }
@@ -239,7 +253,7 @@ impl AtomicMove {
 
     /// How much is missing. Valkey: bytes in the source's output buffer, whenever they may have changed. Redis: bytes
     /// sent ahead of what the target's ACK says, when an ACK arrives; `drained`: the target has applied all that it
-    /// kept during the snapshot.
+    /// kept during the snapshot (its first ACK comes then).
     pub fn on_lag(&mut self, now: Nanos, bytes: u64, drained: bool) -> Action {
         if self.stage != Stage::Streaming {
             return Action::Nothing;
@@ -337,7 +351,7 @@ impl AtomicMove {
         self.resume(now);
         self.go(Stage::Failed(failure), now);
         let again = !self.is_valkey() && failure != AtomicFailure::OwnerChanged;
-        Action::Fail { again_at: again.then(|| now.saturating_add(ACK_PERIOD)) }
+        Action::Fail { again_at: again.then(|| now.saturating_add(RETRY_PERIOD)) }
     }
 }
 

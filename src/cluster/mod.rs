@@ -5,3 +5,4 @@ pub mod legacy_fix;
 pub mod legacy_move;
 pub mod order;
 pub mod reshard_plan;
+pub mod snapshot_cost;

@@ -70,7 +70,7 @@ pub struct MovedKey {
 impl MovedKey {
     /// Parts that are encoded, inserted and freed one by one: elements of a large set, hash or sorted set, nodes of a
     /// list or stream; 0 for a string and for a collection that is one listpack.
-    fn parts(&self, version: Version) -> u64 {
+    pub fn parts(&self, version: Version) -> u64 {
         match self.value {
             value if is_compact(version, value) => 0,
             ValueShape::Text(_) | ValueShape::Counter => 0,

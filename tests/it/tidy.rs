@@ -23,6 +23,7 @@ const LEVELS: &[&[&str]] = &[
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
     &["cluster"],
+    &["sim", "cluster"],
     &["report"],
     &["bench"],
     &["cli"],
@@ -42,6 +43,8 @@ const APART: &[(&str, &[&str])] = &[
 const CORE: &[&str] = &[
     "redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots",
 ];
+const CORE: &[&str] =
+    &["redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
