@@ -183,7 +183,8 @@ impl Asked {
         Answer { verdict: self.of_one_slot(view, slot, owner, open, query, present), lookups }
     }
 
-    /// Redis 8.4 and Valkey 9 compute a command's slot when they parse it, and so find different ones first.
+    /// Redis 8.4 and Valkey 9 compute a command's slot when they parse it, and so find different ones first. The
+    /// releases are inferred from the dates of the changes (valkey-io/valkey #2165 for Valkey).
     fn looks_at_all_keys_first(&self) -> bool {
         self.version.redis_at_least(8, 4) || self.version.valkey_at_least(9, 0)
     }

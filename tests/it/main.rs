@@ -38,4 +38,3 @@ mod support;
 mod tidy;
 mod value_stability;
 mod world;
-mod zz_time;
