@@ -38,6 +38,10 @@ pub enum StreamId {
     CommandCost = 13,
     /// Which stream of a popularity class an entry goes to.
     Streams = 19,
+    /// Back-off of a client after a redirect, node it fetches a map from.
+    Redirects = 20,
+    /// Which keys of a class are in a slot, sizes of values that move.
+    Migration = 21,
     /// Phase of a replica's own clock.
     Replica = 18,
     /// Key of an operation of several steps, and whether its client dies.

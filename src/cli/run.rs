@@ -14,10 +14,11 @@ use super::progress::Meter;
 use super::replay;
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
+use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
-use crate::sim::{self, RunOptions, SimError};
+use crate::sim::{RunOptions, SimError};
 use crate::units::format_count;
 
 /// Simulate one scenario and print the answer
@@ -66,7 +67,7 @@ fn simulate(
 ) -> Result<RunResult, Failure> {
     replay::running(scenario);
     let mut meter = Meter::new(terminal);
-    let result = sim::run(scenario, &RunOptions { timeline, replication: 0 }, &mut |progress| {
+    let result = cluster::simulate(scenario, &RunOptions { timeline, replication: 0 }, &mut |progress| {
         meter.update(progress);
         !interrupt.requested()
     });

@@ -92,7 +92,7 @@ impl Pending {
 impl ClosedLoop {
     /// `connections` connections on `threads` client threads, the first sends spread over `spread`; `in_order`
     /// promises that with a fixed think time sends come up in order of time.
-    pub(super) fn new(
+    pub(crate) fn new(
         connections: u32,
         threads: u32,
         think: Dist,
@@ -129,7 +129,7 @@ impl ClosedLoop {
     }
 
     /// The same for clients that time their sends themselves: nothing waits for a thread here.
-    pub(super) fn unqueued(mut self) -> Self {
+    pub(crate) fn unqueued(mut self) -> Self {
         let mut heap = BinaryHeap::new();
         for lane in &mut self.lanes {
             heap.extend(std::iter::from_fn(|| lane.pending.pop()).map(Reverse));
@@ -161,7 +161,7 @@ impl ClosedLoop {
 
     /// Takes the next send of `pipeline` commands: its connection.
     #[inline(always)]
-    pub(super) fn take(&mut self, pipeline: u32, threads: &mut [Thread]) -> u32 {
+    pub(crate) fn take(&mut self, pipeline: u32, threads: &mut [Thread]) -> u32 {
         let lane = self.next.0;
         if self.lanes[lane].ready.is_empty() {
             self.write_next(lane, threads);
@@ -188,7 +188,7 @@ impl ClosedLoop {
     /// `commands` replies have been read on `connection`, by `read_at`; true when none is missing, and it sends
     /// again after thinking.
     #[inline(always)]
-    pub(super) fn replied(
+    pub(crate) fn replied(
         &mut self,
         connection: u32,
         commands: u32,

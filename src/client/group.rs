@@ -50,7 +50,7 @@ enum Origin {
 
 /// A client thread.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Thread {
+pub(crate) struct Thread {
     /// It is busy until then with what is in its queue.
     pub(super) free_at: Nanos,
     /// When the last reply for it came.
@@ -68,6 +68,7 @@ pub struct ClientGroup {
     next_command: u64,
     /// From the intended time of a client write to its bytes at the server: waking, sending, the network.
     way_in: Nanos,
+    way_again: Nanos,
     one_way: Nanos,
     jitter: Sampler,
     jitter_stream: Stream,
@@ -137,6 +138,7 @@ impl ClientGroup {
             first_connection,
             next_command: 0,
             way_in,
+            way_again: way_in - wakes,
             one_way: machine.network.one_way,
             jitter: Sampler::new(&machine.network.jitter),
             jitter_stream: streams.open(StreamId::Network, index as u64),
@@ -243,6 +245,12 @@ impl ClientGroup {
         Some(done)
     }
 
+    /// Requests that a router has sent and nobody has taken: intended time and ticket.
+    pub fn queued(&self) -> impl Iterator<Item = (Nanos, u32)> + '_ {
+        let routed = if let Origin::Routed(routed) = &self.origin { Some(routed) } else { None };
+        routed.into_iter().flat_map(|routed| routed.iter().map(|sent| (sent.arrived_at, sent.ticket)))
+    }
+
     /// Takes the next request that a router has sent.
     #[inline(always)]
     fn take_routed(&mut self) -> Unit {
@@ -268,14 +276,14 @@ impl ClientGroup {
         self.way_in
     }
 
-    /// One way of the network \[ns\].
-    pub fn one_way(&self) -> Nanos {
-        self.one_way
+    /// The same of a client that is awake.
+    pub fn way_again(&self) -> Nanos {
+        self.way_again
     }
 
-    /// A client's time for one write \[ns\].
-    pub fn per_send(&self) -> Nanos {
-        self.per_send
+    /// A client's time to read the replies of one connection \[ns\].
+    pub fn per_reply(&self) -> Nanos {
+        self.per_reply + self.per_command
     }
 
     /// Intended time of the next client write.
@@ -380,7 +388,9 @@ impl ClientGroup {
             Origin::Routed(routed) => {
                 thread.free_at += self.per_send;
                 self.client_busy += self.per_send;
-                routed.replies.push((connection, commands, read_at + read));
+                if routed.tells {
+                    routed.replies.push((connection, commands, read_at + read));
+                }
             }
             Origin::Open(_) | Origin::Program(_) => {
                 // Sends are made beside the replies: their time is taken here.

@@ -30,7 +30,9 @@ pub struct Routed {
     queue: VecDeque<Sent>,
     /// Everything that can be read before this is in the queue.
     complete_until: Nanos,
-    /// Replies read since somebody asked: connection, commands, when the client is done with them.
+    /// Somebody waits for replies.
+    pub tells: bool,
+    /// Replies read since then: connection, commands, when the client is done with them.
     pub replies: Vec<(u32, u32, Nanos)>,
 }
 
@@ -74,15 +76,22 @@ impl Routed {
         self.queue.front().map_or(NEVER, |sent| sent.arrived_at)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Sent> {
+        self.queue.iter()
+    }
+
     /// Takes the first.
     #[inline(always)]
     pub fn take(&mut self) -> Sent {
         self.queue.pop_front().expect("something can be read")
     }
 
-    /// Takes everything of the connection of a node that is gone; used when its clients lose it.
-    pub fn drain(&mut self) -> impl Iterator<Item = Sent> + '_ {
-        self.queue.drain(..)
+    /// One of the commands of the last reply has no result yet.
+    pub fn unfinished(&mut self) {
+        if let (true, Some((_, commands, _))) = (self.tells, self.replies.last_mut()) {
+            *commands -= 1;
+        }
     }
 }
 

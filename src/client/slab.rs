@@ -46,6 +46,11 @@ impl<T> Slab<T> {
         self.places.get_mut(place as usize)?.1.as_mut()
     }
 
+    /// All that are here.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|place| place.1.as_ref())
+    }
+
     /// Whoever is at `place`, to look at.
     pub fn peek(&self, place: u32) -> Option<&T> {
         self.places.get(place as usize)?.1.as_ref()

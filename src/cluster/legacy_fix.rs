@@ -32,6 +32,15 @@ pub enum Unfixable {
     NoOwner,
 }
 
+impl std::fmt::Display for Unfixable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unfixable::Unhandled => "redis-cli cannot fix this slot (work in progress)",
+            Unfixable::NoOwner => "no primary is left to own the slot",
+        })
+    }
+}
+
 /// Steps that close `slot`, of which node i says `claims[i]`; for
 /// [`LegacyMove::fix`](super::legacy_move::LegacyMove::fix).
 ///

@@ -1,8 +1,57 @@
 //! Several servers as one cluster: who moves which slots, and how.
 
 pub mod atomic_move;
+mod finish;
 pub mod legacy_fix;
 pub mod legacy_move;
+mod merge;
+mod mover;
 pub mod order;
 pub mod reshard_plan;
+mod router;
 pub mod snapshot_cost;
+mod world;
+
+use crate::observe::result::RunResult;
+use crate::scenario::Scenario;
+use crate::scenario::cluster::ClusterSpec;
+use crate::sim::{Progress, RunOptions, SimError};
+
+/// Steps between two reports of progress.
+const PROGRESS_STEPS: u32 = 1 << 12;
+
+/// Simulates `scenario`: a single server, or a cluster of them.
+pub fn simulate(
+    scenario: &Scenario,
+    options: &RunOptions,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
+    match &scenario.cluster {
+        Some(spec) => run(scenario, spec, options, progress),
+        None => crate::sim::run(scenario, options, progress),
+    }
+}
+
+/// Simulates the cluster `spec` of `scenario`. `progress` is called now and then; it returns false to stop.
+pub fn run(
+    scenario: &Scenario,
+    spec: &ClusterSpec,
+    options: &RunOptions,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
+    let mut world = world::World::new(scenario, spec, options);
+    if let Some(error) = world.overload() {
+        return Err(error);
+    }
+    let mut countdown = PROGRESS_STEPS;
+    while world.step() {
+        countdown -= 1;
+        if countdown == 0 {
+            countdown = PROGRESS_STEPS;
+            if !progress(world.progress()) {
+                return Err(SimError::Stopped);
+            }
+        }
+    }
+    Ok(world.finish())
+}

@@ -21,6 +21,22 @@ pub enum Failure {
     OutOfStep,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Refused(error) => write!(f, "a node refused: {error:?}"),
+            Failure::Migrate(ReplyError::IoError) => f.write_str("MIGRATE timed out or lost its connection"),
+            Failure::Migrate(error) => write!(f, "MIGRATE failed: {error:?}"),
+            Failure::ValueCheck => f.write_str("Value check failed: DEBUG is not allowed"),
+            Failure::DifferentValues(keys) => {
+                write!(f, "{keys} keys are on both nodes with different values")
+            }
+            Failure::Closed => f.write_str("a node closed the connection"),
+            Failure::OutOfStep => f.write_str("a reply without its command"),
+        }
+    }
+}
+
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

@@ -61,6 +61,12 @@ impl Blocks {
         }
     }
 
+    /// The longest hold that began in a time, of those that are listed, and its cause; 0 without one.
+    pub fn longest_between(&self, from: Nanos, until: Nanos) -> (Nanos, &'static str) {
+        let within = self.rows.iter().filter(|row| row.at >= from && row.at <= until);
+        within.max_by_key(|row| row.span).map_or((0, ""), |row| (row.span, row.cause))
+    }
+
     /// Adds a change of state.
     pub fn note(&mut self, at: Nanos, what: &'static str, detail: String) {
         self.list(EventRow { at, span: 0, cause: what, detail });

@@ -38,6 +38,27 @@ pub struct ExpiryResult {
     pub storm_rate_per_s: f64,
 }
 
+impl ExpiryResult {
+    /// Adds what another server saw: counts are added, the worst is the worst.
+    pub fn add(&mut self, other: &ExpiryResult) {
+        self.expired_keys += other.expired_keys;
+        self.expired_on_access += other.expired_on_access;
+        self.lag.merge(&other.lag);
+        self.pending_max += other.pending_max;
+        self.pending += other.pending;
+        self.volatile_keys += other.volatile_keys;
+        self.slice_max = self.slice_max.max(other.slice_max);
+        self.slow_cycles += other.slow_cycles;
+        self.fast_cycles += other.fast_cycles;
+        self.time_cap_reached += other.time_cap_reached;
+        self.stale = self.stale.max(other.stale);
+        self.cycle_time += other.cycle_time;
+        self.storm = self.storm.max(other.storm);
+        self.busy_share_max = self.busy_share_max.max(other.busy_share_max);
+        self.storm_rate_per_s = self.storm_rate_per_s.max(other.storm_rate_per_s);
+    }
+}
+
 /// Gathers what is seen while the run goes on.
 #[derive(Clone, Debug, Default)]
 pub struct ExpirySeen {

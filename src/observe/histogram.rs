@@ -87,6 +87,18 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    /// What was added since it was `earlier`; the largest value is that of its slot.
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        let mut rest = self.clone();
+        rest.counts.iter_mut().zip(&earlier.counts).for_each(|(mine, before)| *mine -= before);
+        rest.total -= earlier.total;
+        rest.sum -= earlier.sum;
+        rest.max = 0;
+        let last = (0..SLOTS).rev().find(|&slot| rest.counts[slot] > 0);
+        rest.max = last.map_or(0, |slot| bounds(slot).1.min(self.max));
+        rest
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         let mut left = self.touched;

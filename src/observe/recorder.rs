@@ -27,7 +27,14 @@ pub struct Recorder {
     row: Option<(Nanos, Histogram)>,
     /// (scope name, operation, index of its set).
     scopes: Vec<(String, String, usize)>,
+    /// Base windows that have ended, for the recorder of a whole cluster.
+    passed: Option<Vec<PassedWindow>>,
+    /// Empty cells for the next ones.
+    spare: Vec<Vec<Histogram>>,
 }
+
+/// End of a base window and what was answered in it, by cell.
+pub type PassedWindow = (Nanos, Vec<Histogram>);
 
 #[derive(Clone, Debug)]
 struct CellSet {
@@ -90,6 +97,8 @@ impl Recorder {
             sets: Vec::new(),
             row: interval.map(|length| (length, Histogram::new())),
             scopes: Vec::new(),
+            passed: None,
+            spare: Vec::new(),
         };
         let of = |kind: usize| {
             let has = move |group: &GroupKinds| if kind == 0 { group.reads } else { group.writes };
@@ -162,8 +171,54 @@ impl Recorder {
                     current.clear();
                 }
             }
+            if let Some(passed) = &mut self.passed {
+                let cells = self.cells.len();
+                let empty = self.spare.pop().unwrap_or_else(|| vec![Histogram::new(); cells]);
+                passed.push((end, std::mem::replace(&mut self.cells, empty)));
+            }
             self.cells.iter_mut().for_each(Histogram::clear);
         }
+    }
+
+    /// From now on base windows are kept for somebody who adds them up.
+    pub fn pass_on(&mut self) {
+        self.passed = Some(Vec::new());
+    }
+
+    /// Base windows that nobody has taken, in order of time.
+    pub fn passed(&self) -> &[PassedWindow] {
+        self.passed.as_deref().unwrap_or(&[])
+    }
+
+    /// Takes the first of them if it ends at `end`.
+    pub fn take_passed(&mut self, end: Nanos) -> Option<Vec<Histogram>> {
+        let passed = self.passed.as_mut()?;
+        let is_it = passed.first().is_some_and(|window| window.0 == end);
+        is_it.then(|| passed.remove(0).1)
+    }
+
+    /// Gives back what [`take_passed`](Self::take_passed) gave.
+    pub fn recycle(&mut self, mut cells: Vec<Histogram>) {
+        cells.iter_mut().for_each(Histogram::clear);
+        self.spare.push(cells);
+    }
+
+    /// Adds what another recorder of the same groups has seen in the current base window.
+    pub fn absorb(&mut self, cells: &[Histogram]) {
+        self.cells.iter_mut().zip(cells).for_each(|(mine, theirs)| mine.merge(theirs));
+    }
+
+    /// What was answered in the current base window, by cell.
+    pub fn current(&self) -> &[Histogram] {
+        &self.cells
+    }
+
+    /// Adds all sojourns so far to `all`.
+    pub fn add_all_to(&self, all: &mut Histogram) {
+        if let Some((_, _, index)) = self.scopes.first() {
+            all.merge(&self.sets[*index].total);
+        }
+        self.cells.iter().for_each(|cell| all.merge(cell));
     }
 
     /// Length of the base window.

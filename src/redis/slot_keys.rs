@@ -65,6 +65,11 @@ impl LeavingSlot {
         self.parts.iter().map(|part| part.left).sum()
     }
 
+    /// Keys that have left.
+    pub fn moved(&self) -> u64 {
+        self.parts.iter().map(|part| part.moved).sum()
+    }
+
     /// Whether the key `rank` of `class` is still here.
     pub fn holds(&self, class: usize, rank: u64) -> bool {
         self.parts.iter().find(|part| part.class == class).is_some_and(|part| {

@@ -32,9 +32,9 @@ const OK: u64 = 5;
 
 /// The request's number among those that were redirected, plus one.
 pub(crate) const TICKET: u32 = (1 << 30) - 1;
-/// ASKING came in the same write, or just before.
+/// ASKING was acknowledged before, or is in the same write.
 pub(crate) const ASKED: u32 = 1 << 30;
-/// It is ASKING alone.
+/// ASKING is in the write; without [`ASKED`] alone.
 pub(crate) const ASKING: u32 = 1 << 31;
 
 /// Where a node begins.
@@ -101,6 +101,8 @@ pub(crate) struct Parcel {
 pub(crate) enum Told {
     /// A command of a client was not executed, for that reason; when the client reads so.
     Redirected(Unit, Verdict, Nanos),
+    /// The connection broke under a command; when the client knows.
+    Lost(Unit, Nanos),
     /// ASKING was acknowledged; when the client reads that.
     AskingDone(Unit, Nanos),
     /// A request that was redirected before is answered; when the client reads the reply.
@@ -149,6 +151,8 @@ pub(crate) struct Member {
     pub(crate) ticketed: u32,
     /// Replies it gave instead of executing a command.
     pub(crate) refused: Refused,
+    /// Commands on keys of slots that were open here.
+    pub(crate) on_open_slots: u64,
     /// nodes.conf.
     pub(crate) config: ConfigFile,
     pub(super) leaving: Vec<LeavingSlot>,
@@ -193,6 +197,7 @@ impl Member {
             told: Vec::new(),
             ticketed: 0,
             refused: Refused::default(),
+            on_open_slots: 0,
             config: ConfigFile::default(),
             leaving: Vec::new(),
             calls: VecDeque::new(),
@@ -336,15 +341,16 @@ impl<P: Probe> Simulation<P> {
         let plan = &self.plans[unit.group as usize];
         let (server, member) = (&mut self.server, self.member.as_mut().expect("only of a node"));
         member.ticketed -= (unit.ticket > 0) as u32;
-        if unit.ticket & (ASKING | ASKED) > 0 {
+        if unit.ticket & ASKING > 0 {
             work.cpu += server.prices.cpu.ping;
             work.reply_bytes += OK;
         }
-        if unit.ticket & ASKING > 0 {
+        if unit.ticket & (ASKING | ASKED) == ASKING {
             work.commands += 1;
             return Fate::Acknowledged;
         }
         let verdict = member.judge(&unit, plan, server);
+        member.on_open_slots += member.view.migrating_to(unit.slot).is_some() as u64;
         if verdict != Verdict::Serve {
             member.count(verdict);
             work.commands += 1;

@@ -65,10 +65,10 @@ pub enum SimError {
 
 /// Everything a run works with.
 pub struct Simulation<P> {
-    pub(super) server: Server,
-    pub(super) groups: Vec<ClientGroup>,
-    pub(super) plans: Vec<GroupPlan>,
-    pub(super) recorder: Recorder,
+    pub(crate) server: Server,
+    pub(crate) groups: Vec<ClientGroup>,
+    pub(crate) plans: Vec<GroupPlan>,
+    pub(crate) recorder: Recorder,
     pub(super) noise: HostNoise,
     pub(super) wakeup: Curve,
     pub(super) probe: P,
@@ -328,6 +328,13 @@ impl<P: Probe> Simulation<P> {
         let counted = units.iter().chain(executed).filter(|unit| unit.arrived_at >= self.warmup);
         let counted = counted.map(|unit| unit.commands as u64).sum();
         (units.iter().map(|unit| unit.commands as u64).sum(), counted)
+    }
+
+    /// Requests of clients that arrived from `since` on, were not executed, and are no redirected ones.
+    pub(crate) fn unanswered(&self, since: Nanos) -> u64 {
+        let units = self.backlog.iter().map(|unit| (unit.arrived_at, unit.ticket));
+        let queued = self.groups.iter().flat_map(|group| group.queued());
+        units.chain(queued).filter(|&(at, ticket)| ticket == 0 && at >= since).count() as u64
     }
 
     /// State at the end under INFO's names.

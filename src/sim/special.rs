@@ -1,5 +1,6 @@
 //! What happens beside the turns: gaps of the host, events of the scenario, crash samples, a child's phases, ticks.
 
+use super::member::Told;
 use super::replicas;
 use super::run::Simulation;
 use super::turn::Probe;
@@ -161,10 +162,17 @@ impl<P: Probe> Simulation<P> {
         }
         for unit in refused {
             self.answered += unit.commands as u64;
+            let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
+            if let Some(member) = &mut self.member {
+                // What becomes of it is for the client's library to say.
+                member.ticketed -= (unit.ticket > 0) as u32;
+                member.told.push(Told::Lost(unit, read_at));
+                self.groups[unit.group as usize].with_routed(|routed| routed.unfinished());
+                continue;
+            }
             if unit.arrived_at >= self.warmup {
                 self.errors.connection_lost += unit.commands as u64;
             }
-            let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
             if self.patterned {
                 self.refuse_step(&unit, read_at);
             }
@@ -194,7 +202,7 @@ impl<P: Probe> Simulation<P> {
 
     /// Closes windows and writes rows of the timeline.
     #[cold]
-    pub(super) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         let now = self.server.main.now;
         let (server, rows) = (&mut self.server, &mut self.rows);
         let (row_busy, row_cycles) = (&mut self.row_busy, &mut self.row_cycles);

@@ -378,6 +378,7 @@ impl<P: Probe> Simulation<P> {
             let read_at = self.groups[group].receive(connection, commands, out_at);
             for place in first..end {
                 if self.member.is_some() && !self.tell(place, read_at) {
+                    self.groups[group].with_routed(|routed| routed.unfinished());
                     continue;
                 }
                 let unit = &self.units[place];

@@ -1,0 +1,455 @@
+//! Several servers under one clock, with their clients and whoever moves slots.
+//!
+//! Every node is simulated as a server alone is. Whoever is furthest behind goes ahead, until the first moment at which
+//! something of another node could reach it: the time a reply takes to a client and the client's next request to a node,
+//! or the time between two nodes. While nobody asks the wrong node and nobody waits for replies, nodes have nothing to
+//! say to one another, and each goes ahead alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::mover::Mover;
+use super::router::{Node, Router};
+use crate::client::key_names::KeyNames;
+use crate::client::slot_counts::SlotCounts;
+use crate::dist::Sampler;
+use crate::observe::histogram::Histogram;
+use crate::observe::recorder::{Recorder, RowQuantiles};
+use crate::redis::cluster_call::Answer;
+use crate::redis::node_query::Asked;
+use crate::redis::slot_view::{ClusterView, NONE, first_epochs};
+use crate::rng::{StreamId, Streams};
+use crate::scenario::cluster::{ClusterSpec, NodeChoice};
+use crate::scenario::{Arrivals, Scenario, Source};
+use crate::sim::member::{Asker, Call, Seat, Told};
+use crate::sim::offered_load;
+use crate::sim::run::{Progress, RunOptions, SimError, Simulation};
+use crate::slots::SLOTS;
+use crate::units::{MILLISECOND, NEVER, Nanos, SECOND};
+
+/// Requests that are sent ahead while nodes have nothing to say to one another.
+const SENT_AHEAD: f64 = 4096.0;
+/// How often it is looked at whether every map is right.
+const LOOKS_EVERY: Nanos = SECOND;
+
+/// Something that happens at a time, outside all nodes.
+pub(super) enum Task {
+    /// A move begins.
+    Begin(usize),
+    /// redis-cli has a reply, or a pause is over.
+    Cli(usize, Answer),
+    /// A MIGRATE has waited long enough: the source, and the number of its wait.
+    GiveUp(u16, u64),
+    /// Keys are on the target.
+    Arrived(u16),
+    /// A map is there: the fetch and what the asked node knew.
+    Map(u32, Vec<u16>),
+    /// A process may fetch again.
+    Rested(u32),
+    /// All others hear a node's claim.
+    Hear(u16),
+    /// Are all maps right by now?
+    Look,
+}
+
+/// A cluster that runs.
+pub(super) struct World<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) spec: &'a ClusterSpec,
+    pub(super) nodes: Vec<Node>,
+    pub(super) router: Router,
+    pub(super) movers: Vec<Mover>,
+    pub(super) total: Recorder,
+    /// What was answered in each row of the timeline.
+    pub(super) rows: Vec<Option<RowQuantiles>>,
+    pub(super) timeline: bool,
+    /// Node scenarios, for the results.
+    pub(super) scenarios: Vec<Scenario>,
+    tasks: BTreeMap<(Nanos, u64), Task>,
+    next_task: u64,
+    /// Number of each node's latest MIGRATE.
+    waits: Vec<u64>,
+    /// Target of each node's latest MIGRATE.
+    targets: Vec<u16>,
+    /// Moves that run.
+    pub(super) moving: u32,
+    /// Requests may meet the wrong node.
+    pub(super) unsettled: bool,
+    looking: bool,
+    lookahead: Nanos,
+    stride: Nanos,
+    pub(super) horizon: Nanos,
+    /// Sojourns when the first move began, and when the last ended.
+    pub(super) at_begin: Option<Histogram>,
+    pub(super) at_end: Option<Histogram>,
+    pub(super) open_slots_max: u32,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, spec: &'a ClusterSpec, options: &RunOptions) -> Self {
+        let streams = Streams::new(scenario.run.seed, options.replication);
+        let owners: Vec<u16> = spec.owners().iter().map(|owner| owner.unwrap_or(NONE)).collect();
+        let names = KeyNames::new(scenario.dataset.key_size, scenario.dataset.keys, spec.tags);
+        let counts = Arc::new(SlotCounts::new(&names));
+        let machines = Arc::new(spec.nodes.iter().map(|node| node.machine.clone()).collect::<Vec<_>>());
+        let scenarios: Vec<Scenario> =
+            (0..spec.nodes.len()).map(|index| of_node(scenario, spec, index)).collect();
+        let positions = positions(scenario, spec, &owners, &counts);
+        let slots_of_nodes: Vec<u32> = spec.nodes.iter().map(|node| node.slot_count() as u32).collect();
+        let epochs = first_epochs(&slots_of_nodes);
+        let mut nodes: Vec<Node> = scenarios
+            .iter()
+            .zip(positions)
+            .enumerate()
+            .map(|(index, (node, keys))| {
+                let view = ClusterView::new(
+                    node.redis.version,
+                    index as u16,
+                    &owners,
+                    &epochs,
+                    spec.full_coverage,
+                    spec.node_timeout,
+                );
+                let seat = Seat {
+                    index: index as u16,
+                    keys,
+                    view,
+                    counts: Arc::clone(&counts),
+                    asked: Asked {
+                        version: node.redis.version,
+                        is_replica: false,
+                        reads_when_down: spec.reads_when_down,
+                    },
+                    machines: Arc::clone(&machines),
+                    link_delay: spec.link_delay,
+                    link_speed: spec.link_bandwidth / SECOND as f64,
+                    key_size: scenario.dataset.key_size,
+                    values: Sampler::new(&scenario.dataset.value_size),
+                    stream: streams.open(StreamId::Migration, index as u64),
+                };
+                let mut node = Simulation::new(node, options, (), Some(seat));
+                node.recorder.pass_on();
+                node
+            })
+            .collect();
+        let router = Router::new(scenario, spec, &owners, &mut nodes, &streams);
+        let total = nodes[0].recorder.clone();
+        let rate: f64 = scenario.workloads.iter().map(peak_rate).sum();
+        let stride = (SENT_AHEAD / rate.max(1.0) * SECOND as f64) as Nanos;
+        let lookahead = router.lookahead().min(spec.link_delay.max(1));
+        let mut world = World {
+            scenario,
+            spec,
+            waits: vec![0; nodes.len()],
+            targets: vec![0; nodes.len()],
+            nodes,
+            router,
+            movers: Vec::new(),
+            total,
+            rows: Vec::new(),
+            timeline: options.timeline,
+            scenarios,
+            tasks: BTreeMap::new(),
+            next_task: 0,
+            moving: 0,
+            unsettled: false,
+            looking: false,
+            lookahead,
+            stride: stride.clamp(MILLISECOND, 100 * MILLISECOND),
+            horizon: scenario.run.duration,
+            at_begin: None,
+            at_end: None,
+            open_slots_max: 0,
+        };
+        for (index, planned) in spec.moves.iter().enumerate() {
+            world.at(planned.at, Task::Begin(index));
+        }
+        if owners.contains(&NONE) {
+            world.unsettle();
+        }
+        world
+    }
+
+    /// Something is to happen at `at`.
+    pub(super) fn at(&mut self, at: Nanos, task: Task) {
+        self.tasks.insert((at, self.next_task), task);
+        self.next_task += 1;
+    }
+
+    /// Time of the next thing outside the nodes.
+    fn next_task_at(&self) -> Nanos {
+        self.tasks.first_key_value().map_or(NEVER, |(key, _)| key.0)
+    }
+
+    /// Does what comes next; false at the end.
+    pub(super) fn step(&mut self) -> bool {
+        let (mut first, mut index, mut second) = (NEVER, 0, NEVER);
+        for (place, node) in self.nodes.iter().enumerate() {
+            let at = node.next_turn_at();
+            if at < first {
+                (second, first, index) = (first, at, place);
+            } else if at < second {
+                second = at;
+            }
+        }
+        let task_at = self.next_task_at();
+        let coupled = self.unsettled || self.router.is_closed();
+        if first.min(task_at) >= self.router.sent_until && self.router.sent_until < self.horizon {
+            let ahead = if coupled { self.lookahead } else { self.stride };
+            let until = first.min(task_at).max(self.router.sent_until).saturating_add(ahead);
+            self.router.send_until(until.min(self.horizon), &mut self.nodes);
+            return true;
+        }
+        if task_at <= first && task_at < self.horizon {
+            let ((at, _), task) = self.tasks.pop_first().expect("there is one");
+            self.act(at, task);
+            return true;
+        }
+        if first >= self.horizon {
+            return false;
+        }
+        let mut limit = self.router.sent_until.min(task_at).min(self.horizon);
+        if coupled {
+            limit = limit.min(second.saturating_add(self.lookahead)).max(first + 1);
+        }
+        self.nodes[index].run_until(limit);
+        self.hear_from(index);
+        true
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        let simulated = self.nodes.iter().map(|node| node.server.main.now).min().unwrap_or(0);
+        Progress { simulated, duration: self.horizon, requests: self.router.requests() }
+    }
+
+    /// Why there is no point in running: a node's open loops ask for more than it can do.
+    pub(super) fn overload(&mut self) -> Option<SimError> {
+        if self.scenario.run.allow_overload {
+            return None;
+        }
+        let truth = self.truth();
+        let shares = self.router.shares(&truth, self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let mut own = self.scenarios[index].clone();
+            for (workload, shares) in own.workloads.iter_mut().zip(&shares) {
+                if let Source::Open { schedule, .. } = &mut workload.source {
+                    schedule.iter_mut().for_each(|piece| piece.1 *= shares[index]);
+                }
+            }
+            let load = offered_load(&own, &node.plans);
+            if let Some(load) = load.filter(|load| load.offered >= 1.0) {
+                let capacity = load.capacity_per_s / shares.iter().map(|group| group[index]).sum::<f64>()
+                    * shares.len() as f64;
+                return Some(SimError::Overload { offered: load.offered, capacity_per_s: capacity });
+            }
+        }
+        None
+    }
+
+    /// What node `index` has told.
+    pub(super) fn hear_from(&mut self, index: usize) {
+        self.router.collect(&mut self.nodes[index]);
+        self.pass_windows(index);
+        if self.nodes[index].seat().told.is_empty() {
+            return;
+        }
+        let sender = index as u16;
+        let told = std::mem::take(&mut self.nodes[index].seat().told);
+        for told in told {
+            match told {
+                Told::Redirected(unit, verdict, read_at) => {
+                    self.unsettle();
+                    self.router.redirected(sender, &unit, verdict, read_at, &mut self.nodes);
+                }
+                Told::Lost(unit, at) => {
+                    self.unsettle();
+                    self.router.lost(sender, &unit, at, &mut self.nodes);
+                }
+                Told::AskingDone(unit, read_at) => {
+                    self.router.asking_done(&unit, read_at, &mut self.nodes);
+                }
+                Told::Settled(unit, read_at) => self.router.settled(&unit, read_at),
+                Told::Answer(asker, answer, at) => {
+                    if let Asker::Cli(run) = asker {
+                        self.at(at, Task::Cli(run, answer));
+                    }
+                }
+                Told::Sent { to, parcel, at, gives_up_at } => {
+                    self.waits[index] += 1;
+                    self.targets[index] = to;
+                    self.at(gives_up_at, Task::GiveUp(sender, self.waits[index]));
+                    self.nodes[to as usize].call(at, Asker::Node(sender), Call::Restore(parcel));
+                }
+                Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
+                Told::Map(fetch, at) => {
+                    let owners = self.nodes[index].seat().view.owners().to_vec();
+                    self.at(at + self.lookahead, Task::Map(fetch, owners));
+                }
+                Told::Claims(at) => self.at(at, Task::Hear(sender)),
+                Told::Closed(owner, vacant) => {
+                    for (class, positions) in vacant {
+                        let server = &mut self.nodes[owner as usize].server;
+                        server.keyspace.give_positions(class, positions, 0, false, |_| true);
+                        server.refresh_flags();
+                    }
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, at: Nanos, task: Task) {
+        match task {
+            Task::Begin(index) => self.begin_move(at, index),
+            Task::Cli(run, answer) => self.go_on(at, run, answer),
+            Task::GiveUp(source, wait) => {
+                let parked = self.nodes[source as usize].seat().is_parked();
+                if parked && self.waits[source as usize] == wait {
+                    let target = self.targets[source as usize] as usize;
+                    // A target that has read the keys answers, if late.
+                    if self.nodes[target].withdraw(Asker::Node(source)) {
+                        self.nodes[source as usize].resume(at, false);
+                    }
+                }
+            }
+            Task::Arrived(source) => self.nodes[source as usize].resume(at, true),
+            Task::Map(fetch, owners) => {
+                if let Some((process, until)) = self.router.map_arrives(fetch, &owners, at, &mut self.nodes) {
+                    self.at(until, Task::Rested(process));
+                }
+            }
+            Task::Rested(process) => self.router.rested(process, at, &mut self.nodes),
+            Task::Hear(sender) => {
+                let view = &self.nodes[sender as usize].seat().view;
+                let epoch = view.epoch(sender);
+                let slots: Vec<u16> = (0..SLOTS as u16).filter(|&slot| view.owner(slot) == sender).collect();
+                for index in (0..self.nodes.len()).filter(|&index| index != sender as usize) {
+                    let view = &self.nodes[index].seat().view;
+                    let news: Vec<u16> =
+                        slots.iter().copied().filter(|&slot| view.owner(slot) != sender).collect();
+                    self.nodes[index].hear(sender, epoch, &news);
+                    self.hear_from(index);
+                }
+            }
+            Task::Look => {
+                self.looking = false;
+                self.settle(at);
+            }
+        }
+    }
+
+    /// Requests may meet the wrong node from now on.
+    pub(super) fn unsettle(&mut self) {
+        if !self.unsettled {
+            self.unsettled = true;
+            self.nodes.iter_mut().for_each(|node| node.seat().watches = true);
+        }
+        if !self.looking {
+            self.looking = true;
+            let now = self.nodes.iter().map(|node| node.server.main.now).max().unwrap_or(0);
+            self.at(now + LOOKS_EVERY, Task::Look);
+        }
+    }
+
+    /// Nobody asks the wrong node any more when every map has been right for a while.
+    fn settle(&mut self, at: Nanos) {
+        let truth = self.truth();
+        let right = self.moving == 0
+            && !self.router.is_busy()
+            && self.router.changed_at + LOOKS_EVERY < at
+            && !truth.contains(&NONE)
+            && self.nodes.iter_mut().all(|node| node.seat().view.is_calm())
+            && self.nodes.iter_mut().all(|node| node.seat().view.owners() == truth)
+            && self.router.maps.stale(&truth) == 0;
+        if right {
+            self.unsettled = false;
+            self.nodes.iter_mut().for_each(|node| node.seat().watches = false);
+        } else {
+            self.looking = true;
+            self.at(at + LOOKS_EVERY, Task::Look);
+        }
+    }
+
+    /// Who says of each slot that it is its own.
+    pub(super) fn truth(&mut self) -> Vec<u16> {
+        let mut truth = vec![NONE; SLOTS];
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let owners = node.seat().view.owners();
+            truth
+                .iter_mut()
+                .zip(owners)
+                .filter(|(_, owner)| **owner == index as u16)
+                .for_each(|(entry, owner)| *entry = *owner);
+        }
+        truth
+    }
+
+    /// Windows that every node has closed are closed for all together.
+    pub(super) fn pass_windows(&mut self, index: usize) {
+        if self.nodes[index].recorder.passed().is_empty() {
+            return;
+        }
+        loop {
+            let ends = self.nodes.iter().map(|node| node.recorder.passed().first().map(|window| window.0));
+            // In the order of time; a node that has not come so far keeps the others waiting.
+            let Some(Some(end)) = ends.min_by_key(|end| end.unwrap_or(0)) else { return };
+            for node in &mut self.nodes {
+                if let Some(cells) = node.recorder.take_passed(end) {
+                    self.total.absorb(&cells);
+                    node.recorder.recycle(cells);
+                }
+            }
+            let rows = &mut self.rows;
+            self.total.tick(end, |_, quantiles| rows.push(quantiles));
+        }
+    }
+
+    /// Sojourns of all nodes so far.
+    pub(super) fn so_far(&self) -> Histogram {
+        let mut all = Histogram::new();
+        self.nodes.iter().for_each(|node| node.recorder.add_all_to(&mut all));
+        all
+    }
+}
+
+/// The scenario as node number `index` sees it.
+fn of_node(scenario: &Scenario, spec: &ClusterSpec, index: usize) -> Scenario {
+    let node = &spec.nodes[index];
+    let concerns = |choice: Option<NodeChoice>| match choice {
+        Some(NodeChoice::One(one)) => one == index,
+        Some(NodeChoice::All) | None => true,
+    };
+    let mut own = scenario.clone();
+    own.redis = node.redis.clone();
+    own.machine = node.machine.clone();
+    own.events.retain(|event| concerns(event.node));
+    own
+}
+
+/// Keys that can exist on each node, by class.
+fn positions(scenario: &Scenario, spec: &ClusterSpec, owners: &[u16], counts: &SlotCounts) -> Vec<Vec<u64>> {
+    let popularities: Vec<_> = scenario.workloads.iter().map(|group| group.keys).collect();
+    let memory = crate::redis::keyspace::KeyMemory { per_key: 0.0, empty: 0 };
+    let keys = scenario.dataset.keys;
+    let (whole, _) =
+        crate::redis::keyspace::Keyspace::new(scenario.redis.version, keys, false, &popularities, memory);
+    let mut positions = vec![vec![0; whole.classes()]; spec.nodes.len()];
+    for class in 0..whole.classes() {
+        let by_slot = counts.by_slot(whole.ranks_of(class));
+        for (owner, keys) in owners.iter().zip(by_slot).filter(|(owner, _)| **owner != NONE) {
+            positions[*owner as usize][class] += keys;
+        }
+    }
+    positions
+}
+
+/// Largest command rate of a group; that of a closed loop is not known.
+fn peak_rate(workload: &crate::scenario::Workload) -> f64 {
+    match &workload.source {
+        Source::Open { schedule, arrivals } => {
+            let burst = if let Arrivals::Bursts { size } = arrivals { f64::from(*size) } else { 1.0 };
+            schedule.iter().map(|piece| piece.1).fold(0.0, f64::max).max(burst)
+        }
+        Source::Closed { .. } => 0.0,
+    }
+}
