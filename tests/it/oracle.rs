@@ -128,7 +128,8 @@ fn the_scenarios_reach_every_mechanism() {
     let missing: Vec<&str> =
         Cause::ALL.iter().map(|cause| cause.name()).filter(|name| !causes.contains(name)).collect();
     let replicas = ["replica-write", "diskless-copy", "rdb-send"];
-    let expected = [&["expire-cycle", "restart"][..], &replicas].concat();
+    let nodes = ["migrate", "restore", "cluster-command", "cluster-config-write", "cluster-config-fsync"];
+    let expected = [&["expire-cycle", "restart"][..], &replicas, &nodes].concat();
     assert_eq!(missing, expected, "causes that no scenario charges");
     assert!(commands > 200_000, "{commands} commands");
     assert!(split > 1000, "{split} writes that one read does not take");
