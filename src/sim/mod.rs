@@ -6,6 +6,7 @@
 
 mod alone;
 mod hot_key;
+mod lane;
 mod patterns;
 mod predict;
 mod replicas;

@@ -52,8 +52,8 @@ impl<P: Probe> Simulation<'_, P> {
     /// One turn; false when the run is over.
     #[inline]
     pub(super) fn turn(&mut self) -> bool {
-        if !self.run_alone() {
-            return false;
+        if let Some(goes_on) = self.run_alone() {
+            return goes_on;
         }
         let Some(polled_at) = self.sleep_and_poll() else { return false };
         self.turn_of_many(polled_at)
@@ -63,6 +63,12 @@ impl<P: Probe> Simulation<'_, P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        self.turn_of_units(polled_at)
+    }
+
+    /// What was gathered is read, executed and answered.
+    #[inline(always)]
+    pub(super) fn turn_of_units(&mut self, polled_at: Nanos) -> bool {
         if self.waiting.any {
             self.hold_blocked();
         }
