@@ -115,6 +115,12 @@ impl Numbered {
     pub fn of(&self, n: u64) -> Draws {
         Draws(splitmix(self.key ^ n.wrapping_mul(0xD1B5_4A32_D192_ED03)))
     }
+
+    /// One number of request number `n` and no more: that number of SplitMix64's own sequence, in half the time.
+    #[inline(always)]
+    pub fn only(&self, n: u64) -> Draws {
+        Draws(self.key.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    }
 }
 
 /// The random numbers of one request.

@@ -4,108 +4,16 @@
 //! holds a number of keys whose deadlines are spread evenly between its earliest and its latest; that is exact for
 //! keys set at one instant and for a cell of one millisecond, and true on average for keys set at a steady rate.
 
+pub use super::weights::{CELLS, Weights};
 use crate::math::{normal_quantile, whole};
 use crate::rng::Uniform;
 
-/// Cells of a ring, and positions of a sweep.
-pub const CELLS: usize = 1024;
-/// Cells of a block, and blocks of a group: a search looks at half the groups, half a group's blocks and half a
-/// block's cells on average.
-const BLOCK: usize = 8;
-const GROUP: usize = 8;
+/// Cells ahead of the clock that are near: after so many the boundary moves on.
+pub const NEAR: u64 = 16;
+
 /// Mean above which a binomial number is drawn by its normal approximation, whose error is then below that of
 /// the even spread it is used for.
 const NORMAL_FROM: f64 = 64.0;
-
-/// Counts by cell, with block sums, so that a key drawn at random is found in a few dozen steps.
-#[derive(Clone, Debug)]
-pub struct Weights {
-    total: u64,
-    groups: [u64; CELLS / BLOCK / GROUP],
-    blocks: [u64; CELLS / BLOCK],
-    cells: Vec<u64>,
-}
-
-impl Default for Weights {
-    fn default() -> Self {
-        Weights {
-            total: 0,
-            groups: [0; CELLS / BLOCK / GROUP],
-            blocks: [0; CELLS / BLOCK],
-            cells: vec![0; CELLS],
-        }
-    }
-}
-
-impl Weights {
-    /// Sum over all cells.
-    #[inline(always)]
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// Count of one cell.
-    #[inline(always)]
-    pub fn of(&self, cell: usize) -> u64 {
-        self.cells[cell]
-    }
-
-    /// Adds `n` to a cell.
-    #[inline(always)]
-    pub fn add(&mut self, cell: usize, n: u64) {
-        self.total += n;
-        self.groups[cell / (BLOCK * GROUP)] += n;
-        self.blocks[cell / BLOCK] += n;
-        self.cells[cell] += n;
-    }
-
-    /// Takes `n` from a cell that holds as many.
-    #[inline(always)]
-    pub fn take(&mut self, cell: usize, n: u64) {
-        debug_assert!(self.cells[cell] >= n);
-        self.total -= n;
-        self.groups[cell / (BLOCK * GROUP)] -= n;
-        self.blocks[cell / BLOCK] -= n;
-        self.cells[cell] -= n;
-    }
-
-    /// The cell of the key number `r`, below [`Weights::total`], counted through the cells, and its number there.
-    #[inline(always)]
-    pub fn find(&self, r: u64) -> (usize, u64) {
-        debug_assert!(r < self.total);
-        let (group, r) = within(&self.groups, r);
-        let (block, r) = within(&self.blocks[group * GROUP..(group + 1) * GROUP], r);
-        let first = (group * GROUP + block) * BLOCK;
-        let (cell, r) = within(&self.cells[first..first + BLOCK], r);
-        (first + cell, r)
-    }
-
-    /// The first cell from `from` on, around the ring, that holds something.
-    fn next_filled(&self, from: usize) -> Option<usize> {
-        let start = from % CELLS;
-        let in_block = |block: usize, from: usize, to: usize| {
-            if self.blocks[block] == 0 { None } else { (from..to).find(|&cell| self.cells[cell] > 0) }
-        };
-        let (block, blocks) = (start / BLOCK, self.blocks.len());
-        in_block(block, start, (block + 1) * BLOCK)
-            .or_else(|| {
-                let others = (1..blocks).map(|step| (block + step) % blocks);
-                others.into_iter().find_map(|b| in_block(b, b * BLOCK, (b + 1) * BLOCK))
-            })
-            .or_else(|| in_block(block, block * BLOCK, start))
-    }
-}
-
-/// The count that the number `r` falls into, and its number there.
-#[inline(always)]
-fn within(counts: &[u64], mut r: u64) -> (usize, u64) {
-    let mut at = 0;
-    while at + 1 < counts.len() && r >= counts[at] {
-        r -= counts[at];
-        at += 1;
-    }
-    (at, r)
-}
 
 /// Keys with deadlines from `first` to `last` \[ms of the server's clock\], evenly spread over the steps between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +27,14 @@ pub struct Span {
 }
 
 /// The deadlines of the keys of one class that got them in one way.
+///
+/// Cells before a boundary are near: their keys may be due soon, and their counts are always up to date. No key of the
+/// cells behind it, which are far, is due before the clock has come to the boundary; so nobody has to know which of
+/// them a key is in, and what becomes of far keys can be counted and made up for later
+/// ([`super::renewals`]).
 #[derive(Clone, Debug)]
 pub struct Ring {
+    /// Counts by cell; those of near cells are set aside.
     weights: Weights,
     /// Earliest and latest deadline of each cell that holds keys.
     bounds: Vec<(u64, u64)>,
@@ -130,19 +44,49 @@ pub struct Ring {
     step: u64,
     /// Number of the cell (deadline / width) before which there is nothing.
     head: u64,
+    /// Keys of near cells.
+    near: u64,
+    /// Number of the first far cell.
+    near_end: u64,
 }
 
 impl Ring {
-    /// A ring for deadlines at most `reach` ms ahead, all of them multiples of `step` ms.
-    pub fn new(reach: u64, step: u64) -> Self {
+    /// A ring for deadlines at most `reach` ms ahead, all of them multiples of `step` ms, at the time `wall`.
+    pub fn new(reach: u64, step: u64, wall: u64) -> Self {
         let width = (reach + step).div_ceil(CELLS as u64 - 2).max(1);
-        Ring { weights: Weights::default(), bounds: vec![(0, 0); CELLS], width, step, head: 0 }
+        let near_end = wall / width + NEAR + 1;
+        let bounds = vec![(0, 0); CELLS];
+        Ring { weights: Weights::default(), bounds, width, step, head: 0, near: 0, near_end }
     }
 
     /// Keys in it.
     #[inline(always)]
     pub fn keys(&self) -> u64 {
+        self.near + self.far()
+    }
+
+    /// Keys of near cells.
+    #[inline(always)]
+    pub fn near(&self) -> u64 {
+        self.near
+    }
+
+    /// Keys of far cells.
+    #[inline(always)]
+    pub fn far(&self) -> u64 {
         self.weights.total()
+    }
+
+    /// No key of a far cell is due while the clock has not passed this \[ms\].
+    pub fn far_from(&self) -> u64 {
+        self.near_end * self.width
+    }
+
+    /// Deadlines that share a cell with `deadline`, a far one: from, and up to without the end; none for a near one.
+    #[inline(always)]
+    pub fn far_cell(&self, deadline: u64) -> Option<(u64, u64)> {
+        let number = deadline / self.width;
+        (number >= self.near_end).then_some((number * self.width, (number + 1) * self.width))
     }
 
     /// Whether `deadline` has a cell now; otherwise what is due must be taken out first.
@@ -151,10 +95,9 @@ impl Ring {
         self.keys() == 0 || deadline / self.width < self.head + CELLS as u64
     }
 
-    /// Adds `keys` with one deadline, which the ring [reaches](Ring::reaches); `wall` is the clock.
-    #[inline(always)]
-    pub fn add(&mut self, deadline: u64, keys: u64, wall: u64) {
-        let number = deadline / self.width;
+    /// Adds keys with deadlines of one cell, which the ring [reaches](Ring::reaches); `wall` is the clock.
+    pub fn add(&mut self, span: Span, wall: u64) {
+        let number = span.first / self.width;
         if self.keys() == 0 {
             self.head = number.min(wall / self.width);
         }
@@ -162,21 +105,65 @@ impl Ring {
         let cell = number as usize % CELLS;
         let bounds = &mut self.bounds[cell];
         *bounds = match self.weights.of(cell) {
-            0 => (deadline, deadline),
-            _ => (bounds.0.min(deadline), bounds.1.max(deadline)),
+            0 => (span.first, span.last),
+            _ => (bounds.0.min(span.first), bounds.1.max(span.last)),
         };
-        self.weights.add(cell, keys);
+        if number < self.near_end {
+            self.near += span.keys;
+            self.weights.add_aside(cell, span.keys);
+        } else {
+            self.weights.add(cell, span.keys);
+        }
     }
 
-    /// The cell of its key number `r` below [`Ring::keys`].
+    /// The boundary moves on as the clock stands at `wall`.
+    pub fn advance(&mut self, wall: u64) {
+        let end = wall / self.width + NEAR + 1;
+        if end <= self.near_end {
+            return;
+        }
+        if self.keys() > 0 {
+            // Behind the last cell in use the first ones come again.
+            for number in self.near_end.max(self.head)..end.min(self.head + CELLS as u64) {
+                self.near += self.weights.set_aside(number as usize % CELLS);
+            }
+        }
+        self.near_end = end;
+    }
+
+    /// Whether a cell lies before the boundary.
     #[inline(always)]
-    pub fn find(&self, r: u64) -> usize {
-        self.weights.find(r).0
+    fn is_near(&self, cell: usize) -> bool {
+        is_near(cell, self.head, self.near_end)
+    }
+
+    /// The cell of its near key number `r` below [`Ring::near`].
+    pub fn find_near(&self, mut r: u64) -> usize {
+        for cell in self.near_cells() {
+            let keys = self.weights.of(cell);
+            if r < keys {
+                return cell;
+            }
+            r -= keys;
+        }
+        unreachable!("near cells add up to their sum")
+    }
+
+    /// The cell of its far key number `r` below [`Ring::far`].
+    pub fn find_far(&self, r: u64) -> usize {
+        self.weights.find_beside(r, |cell| self.is_near(cell))
+    }
+
+    fn near_cells(&self) -> impl Iterator<Item = usize> {
+        let end = self.near_end.min(self.head + CELLS as u64);
+        (self.head..end).map(|number| number as usize % CELLS)
     }
 
     /// The cell with the earliest deadlines.
     pub fn oldest(&self) -> Option<usize> {
-        self.weights.next_filled(self.head as usize % CELLS)
+        let filled = |cell: &usize| self.weights.of(*cell) > 0;
+        let near = if self.near > 0 { self.near_cells().find(filled) } else { None };
+        near.or_else(|| self.weights.next_filled(self.head.max(self.near_end) as usize % CELLS))
     }
 
     /// Earliest deadline of a cell that holds keys.
@@ -192,17 +179,32 @@ impl Ring {
         draw(first, last, self.step, u)
     }
 
-    /// One key of `cell` gets another deadline, or none, or is deleted.
+    /// One key of `cell` gets another deadline, or none, or is deleted; whether the cell was a far one.
     #[inline(always)]
-    pub fn take(&mut self, cell: usize) {
-        self.weights.take(cell, 1);
+    pub fn take(&mut self, cell: usize) -> bool {
+        let near = self.is_near(cell);
+        if near {
+            self.near -= 1;
+            self.weights.take_aside(cell, 1);
+        } else {
+            self.weights.take(cell, 1);
+        }
+        !near
     }
 
-    /// Takes out keys whose deadline is before `wall`, a cell's worth at a time; none when there are no more.
+    /// Takes `keys` far keys out, every one as likely as every other.
+    pub fn thin(&mut self, keys: u64, stream: &mut impl Uniform) {
+        let (head, near_end) = (self.head, self.near_end);
+        self.weights.thin(keys, |cell| is_near(cell, head, near_end), stream);
+    }
+
+    /// Takes out keys whose deadline is before `wall`, which is not behind the boundary, a cell's worth at a time; none
+    /// when there are no more.
     ///
     /// Of a cell whose deadlines lie on both sides a binomial number is taken.
     pub fn take_due(&mut self, wall: u64, stream: &mut impl Uniform) -> Option<Span> {
-        let cell = self.weights.next_filled(self.head as usize % CELLS)?;
+        debug_assert!(wall <= self.far_from());
+        let cell = self.oldest()?;
         let (first, last) = self.bounds[cell];
         self.head = first / self.width;
         if first >= wall {
@@ -210,16 +212,21 @@ impl Ring {
         }
         let keys = self.weights.of(cell);
         if last < wall {
-            self.weights.take(cell, keys);
+            self.take_near(cell, keys);
             return Some(Span { first, last, keys });
         }
         let steps = (last - first) / self.step + 1;
         let due_steps = (wall - first).div_ceil(self.step);
         let due = binomial(keys, due_steps as f64 / steps as f64, stream);
         let next = first + due_steps * self.step;
-        self.weights.take(cell, due);
+        self.take_near(cell, due);
         self.bounds[cell] = (next, last);
         (due > 0).then_some(Span { first, last: next - self.step, keys: due })
+    }
+
+    fn take_near(&mut self, cell: usize, keys: u64) {
+        self.near -= keys;
+        self.weights.take_aside(cell, keys);
     }
 
     /// Bytes of one ring, for the bound on memory.
@@ -229,8 +236,16 @@ impl Ring {
 
     /// Panics unless blocks and cells add up.
     pub fn check(&self) {
-        assert_eq!(self.weights.total, self.weights.cells.iter().sum::<u64>(), "keys by deadline");
+        self.weights.check(self.near);
+        assert_eq!(self.near, self.near_cells().map(|cell| self.weights.of(cell)).sum::<u64>(), "near keys");
     }
+}
+
+/// Whether a cell of a ring whose first cell in use is number `head` lies before the far ones.
+#[inline(always)]
+fn is_near(cell: usize, head: u64, near_end: u64) -> bool {
+    let ahead = (cell as u64).wrapping_sub(head) % CELLS as u64;
+    head + ahead < near_end
 }
 
 /// A deadline among the multiples of `step` from `first` to `last`, by the uniform number `u`.
@@ -272,6 +287,47 @@ pub fn binomial(n: u64, p: f64, stream: &mut impl Uniform) -> u64 {
     successes
 }
 
+/// How many of `drawn` keys, drawn at random out of `all`, are among a certain `part` of them, from one uniform number.
+///
+/// By inversion and normal approximation as [`binomial`], which it is for a large whole.
+pub fn hypergeometric(drawn: u64, part: u64, all: u64, stream: &mut impl Uniform) -> u64 {
+    debug_assert!(drawn <= all && part <= all);
+    if drawn == 0 || part == 0 {
+        return 0;
+    }
+    if drawn == all || part == all {
+        return drawn.min(part);
+    }
+    if 2 * part > all {
+        return drawn - hypergeometric(drawn, all - part, all, stream);
+    }
+    if 2 * drawn > all {
+        return part - hypergeometric(all - drawn, part, all, stream);
+    }
+    let u = stream.unit();
+    let (n, k, of) = (drawn as f64, part as f64, all as f64);
+    let mean = n * (k / of);
+    if mean > NORMAL_FROM {
+        let variance = mean * (1.0 - k / of) * ((of - n) / (of - 1.0));
+        let value = mean + variance.sqrt() * normal_quantile(u);
+        return whole(value.max(0.0)).min(drawn).min(part);
+    }
+    // None of them: (all − part)! (all − drawn)! / ((all − part − drawn)! all!)
+    let factorial = |x: f64| libm::lgamma(x + 1.0);
+    let rest = of - k - n;
+    let mut chance = libm::exp(factorial(of - k) + factorial(of - n) - factorial(rest) - factorial(of));
+    let (mut below, mut hits) = (chance, 0.0);
+    while u > below && hits < n.min(k) {
+        chance *= (n - hits) * (k - hits) / ((hits + 1.0) * (rest + hits + 1.0));
+        hits += 1.0;
+        below += chance;
+        if chance < 1e-300 {
+            break;
+        }
+    }
+    hits as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,28 +338,17 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_found_where_it_was_put() {
-        let mut weights = Weights::default();
-        for cell in 0..CELLS {
-            weights.add(cell, (cell % 7) as u64);
-        }
-        let mut expected = (0..CELLS).flat_map(|cell| (0..cell % 7).map(move |n| (cell, n as u64)));
-        for r in 0..weights.total() {
-            assert_eq!(weights.find(r), expected.next().unwrap());
-        }
-    }
-
-    #[test]
     fn what_is_due_leaves_the_ring_and_nothing_else() {
-        let mut ring = Ring::new(60_000, 1);
         let mut stream = stream();
         let (mut wall, mut given, mut taken) = (1000, 0, 0);
+        let mut ring = Ring::new(60_000, 1, wall);
         for round in 0..5000u64 {
             wall += 37;
             let deadline = wall + 1 + round * 7919 % 60_000;
             assert!(ring.reaches(deadline));
-            ring.add(deadline, 3, wall);
+            ring.add(Span { first: deadline, last: deadline, keys: 3 }, wall);
             given += 3;
+            ring.advance(wall);
             while let Some(span) = ring.take_due(wall, &mut stream) {
                 assert!(span.first <= span.last && span.last < wall, "{span:?} at {wall}");
                 taken += span.keys;
@@ -311,19 +356,23 @@ mod tests {
             assert_eq!(ring.keys(), given - taken);
             ring.check();
         }
-        while let Some(span) = ring.take_due(u64::MAX, &mut stream) {
+        ring.advance(wall + 70_000);
+        while let Some(span) = ring.take_due(wall + 70_000, &mut stream) {
             taken += span.keys;
         }
+        ring.check();
         assert_eq!((given, ring.keys()), (taken, 0));
     }
 
     #[test]
     fn deadlines_keep_to_their_step() {
-        let mut ring = Ring::new(3_600_000, 60_000);
-        (1..50).for_each(|minute| ring.add(minute * 60_000, 1000, 0));
+        let mut ring = Ring::new(3_600_000, 60_000, 0);
+        let span = |minute: u64| Span { first: minute * 60_000, last: minute * 60_000, keys: 1000 };
+        (1..50).for_each(|minute| ring.add(span(minute), 0));
         let mut stream = stream();
-        let cell = ring.find(0);
+        let cell = ring.find_far(0);
         assert_eq!(ring.deadline(cell, 0.9) % 60_000, 0);
+        ring.advance(120_000);
         let span = ring.take_due(60_001, &mut stream).unwrap();
         assert_eq!((span.first, span.keys), (60_000, 1000));
         assert_eq!(ring.take_due(120_000, &mut stream), None);

@@ -22,13 +22,17 @@ impl Server {
     pub fn execute(&mut self, plan: &GroupPlan, first: u64, commands: u32, work: &mut Work) -> Answered {
         match &plan.alike {
             Some(alike) if self.all_alike => self.execute_alike(alike, commands, work),
+            Some(alike) if self.may_renew(plan) => {
+                let renewed = self.renew_first(plan, first, commands);
+                self.execute_mixed(plan, alike, first, (commands, renewed), work)
+            }
             _ => self.execute_each(plan, first, commands, work),
         }
     }
 
     /// The same for commands all of whose runs are alike.
     #[inline]
-    fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
+    pub(crate) fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
         work.add(&alike.work(commands, self.config.appendonly));
         if self.replication.feeds {
             alike.feed(commands, &self.replication.feed, work);

@@ -7,16 +7,75 @@
 use super::dict::Growth;
 use super::expires::Held;
 use super::keyspace::ClassMap;
-use super::plan::{Entry, GroupPlan};
+use super::plan::{Alike, Entry, GroupPlan};
 use super::profile::{Effect, TRANSACTION};
 use super::server::Server;
 use super::ttl_effect::TtlEffect;
-use super::work::Work;
+use super::work::{Answered, Work};
 use crate::cause::Cause;
-use crate::rng::{Draws, Uniform};
+use crate::rng::Uniform;
 use crate::units::MIB;
 
 impl Server {
+    /// Whether commands of a group may be [renewals](Self::renew_first) now.
+    #[inline(always)]
+    pub(crate) fn may_renew(&self, plan: &GroupPlan) -> bool {
+        let rehashing = self.keyspace.dict.is_rehashing() || self.expires.dict.is_rehashing();
+        let by_class = self.cow.is_active() && self.keyspace.classes() > 1;
+        plan.renewing.is_some() && self.expires.is_on() && !self.gated && !rehashing && !by_class
+    }
+
+    /// Executes the first of `commands` commands, number `first` of their group and those after it, that meet a key
+    /// far from its deadline, up to one that does not; returns how many there were.
+    ///
+    /// All of them cost the same, [`Alike::work`], which the caller takes; what they do to deadlines is done here. The
+    /// group [may renew](Self::may_renew).
+    #[inline(always)]
+    pub(crate) fn renew_first(&mut self, plan: &GroupPlan, first: u64, commands: u32) -> u32 {
+        let Some(renewing) = plan.renewing else { return 0 };
+        for done in 0..commands {
+            let n = first + done as u64;
+            let class = match self.keyspace.classes() {
+                1 => 0,
+                _ => self.keyspace.draw_class(&plan.classes, n, &mut plan.keys.of(n)),
+            };
+            let r = plan.presence.only(n).below(self.keyspace.size(class));
+            if r >= self.expires.ahead(class) {
+                return done;
+            }
+            if let Some(way) = renewing.way {
+                self.expires.renew(class, r, way, || plan.ttls.of(n));
+            }
+        }
+        commands
+    }
+
+    /// Executes `commands` commands of a group that [may renew](Self::may_renew), the first `renewed` of which have been
+    /// renewals.
+    #[inline(never)]
+    pub(crate) fn execute_mixed(
+        &mut self,
+        plan: &GroupPlan,
+        alike: &Alike,
+        first: u64,
+        (commands, mut renewed): (u32, u32),
+        work: &mut Work,
+    ) -> Answered {
+        let (mut n, end) = (first + renewed as u64, first + commands as u64);
+        let mut answered = Answered::default();
+        while n < end {
+            let one_by_one = if self.may_renew(plan) { 1 } else { (end - n) as u32 };
+            answered.add(self.execute_each(plan, n, one_by_one, work));
+            n += one_by_one as u64;
+            if n < end {
+                let more = self.renew_first(plan, n, (end - n) as u32);
+                (n, renewed) = (n + more as u64, renewed + more);
+            }
+        }
+        answered.add(self.execute_alike(alike, renewed, work));
+        answered
+    }
+
     /// Executes command number `n` as `execute_one` does.
     pub(super) fn execute_volatile(
         &mut self,
@@ -31,8 +90,7 @@ impl Server {
         let mut draws = plan.keys.of(n);
         for key in 0..profile.keys {
             let class = self.keyspace.draw_class(&plan.classes, n, &mut draws);
-            let mut places = plan.presence.of(n ^ (key as u64) << 48);
-            let mut held = self.find_key(plan, class, &mut places);
+            let mut held = self.find_key(plan, class, n ^ (key as u64) << 48);
             if self.expires.dict.is_rehashing() {
                 self.rehash_expires(1, work);
             }
@@ -65,19 +123,19 @@ impl Server {
         }
     }
 
-    /// Where the key that a command addresses in `class` stands.
+    /// Where the key that a command addresses in `class` stands; `n` is a number of its own.
     #[inline(always)]
-    fn find_key(&self, plan: &GroupPlan, class: usize, places: &mut Draws) -> Held {
+    fn find_key(&mut self, plan: &GroupPlan, class: usize, n: u64) -> Held {
         let (present, size) = (self.keyspace.present()[class], self.keyspace.size(class));
         match plan.classes {
             // The keys that went first are the ones addressed longest ago: the next one is there if all are. Where
             // several commands walk through the keys at different places this is an approximation.
             ClassMap::InOrder if present < size => Held::Absent,
             ClassMap::InOrder if self.expires.of_class(class) == 0 => Held::Lasting,
-            ClassMap::InOrder => self.expires.look_at_oldest(class, places),
+            ClassMap::InOrder => self.expires.look_at_oldest(class, &mut plan.presence.of(n)),
             _ => {
-                let r = places.below(size);
-                self.expires.look(class, r, present, places)
+                let r = plan.presence.only(n).below(size);
+                self.expires.look(class, r, present, &mut plan.presence.of(n))
             }
         }
     }

@@ -4,11 +4,14 @@
 //! No key is stored. Keys whose deadline lies ahead are counts in rings ([`super::cohort`]), one for each class and
 //! each way in which the scenario gives a time to live; keys that are due lie in ranges of the table
 //! ([`super::due`]) until somebody meets them. So memory is the same for a thousand keys and 10^9. A key is expired
-//! when the clock, in whole milliseconds, is past its deadline (`keyIsExpired`).
+//! when the clock, in whole milliseconds, is past its deadline (`keyIsExpired`). What happens to keys that are far
+//! from their deadline is counted first and settled with the rings now and then ([`super::renewals`]), at times
+//! that depend on the commands and their clock alone.
 
 use super::cohort::Ring;
 use super::dict::{Dict, Growth, has_line_buckets};
 use super::due::{Due, EXACT, Taken};
+use super::renewals::Renewals;
 use super::version::Version;
 use crate::observe::expiry::ExpirySeen;
 use crate::rng::{Stream, StreamId, Streams, Uniform};
@@ -25,6 +28,9 @@ pub enum Held {
     Absent,
     /// It has no time to live.
     Lasting,
+    /// Its deadline lies far ahead: its number among those of its class of which that is true, as long as none of them
+    /// changes.
+    Ahead(u64),
     /// Its deadline lies ahead: ring and cell.
     Waiting(u32, u16),
     /// It is past its deadline in a ring that was not turned since: ring, cell, deadline.
@@ -42,6 +48,8 @@ pub struct Fates {
     pub expired: u64,
     /// Keys whose time to live was replaced by another or taken away.
     pub replaced: u64,
+    /// Times to live that were replaced far from the deadline; counted in neither of the two above.
+    pub renewed: u64,
     /// Keys that a command deleted before their deadline.
     pub deleted: u64,
     /// Keys that were evicted.
@@ -59,10 +67,14 @@ pub struct Expires {
     /// Samplers by way: the dataset's, then those of each group's commands.
     pub(super) ways: Vec<(TtlSampler, u64)>,
     /// By way and class, made when first used.
-    rings: Vec<Option<Box<Ring>>>,
+    pub(super) rings: Vec<Option<Box<Ring>>>,
     /// Keys whose deadlines lie ahead, by class.
     pub(super) waiting: Vec<u64>,
     pub(super) waiting_keys: u64,
+    /// Those of them that are far from their deadline, by class.
+    pub(super) renewals: Vec<Renewals>,
+    /// No far key is due while the clock has not passed this \[ms\].
+    pub(super) far_from: u64,
     pub(super) due: Due,
     pub(super) stream: Stream,
     /// Offset of the server's wall clock at time 0.
@@ -70,6 +82,8 @@ pub struct Expires {
     /// The clock commands see: when it was looked at, and in whole milliseconds.
     clock: Nanos,
     pub(super) wall: u64,
+    /// When the next millisecond begins.
+    wall_ends: Nanos,
     /// Bytes of an entry beyond its share of the table.
     entry_bytes: f64,
     exact_volatile: u64,
@@ -100,24 +114,20 @@ impl Expires {
             rings: vec![None; ways.len() * classes],
             waiting: vec![0; classes],
             waiting_keys: 0,
+            renewals: vec![Renewals::default(); classes],
+            far_from: u64::MAX,
             due: Due::new(classes),
             stream: streams.open(StreamId::Expiry, 0),
             phase,
             clock: 0,
             wall: phase / MILLISECOND,
+            wall_ends: MILLISECOND - phase % MILLISECOND,
             entry_bytes,
             exact_volatile: 0,
             deleted_exact: Vec::new(),
             fates: Fates::default(),
             seen: ExpirySeen::default(),
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn ring(&mut self, way: usize, class: usize) -> &mut Ring {
-        let (sampler, reach) = &self.ways[way];
-        let (step, reach) = (sampler.step_ms(), *reach);
-        self.rings[way * self.waiting.len() + class].get_or_insert_with(|| Box::new(Ring::new(reach, step)))
     }
 
     /// Whether keys of the keyspace may have a time to live.
@@ -156,11 +166,22 @@ impl Expires {
         (at + self.phase) / MILLISECOND
     }
 
-    /// Commands from here on see the clock as of `at`.
+    /// Commands from here on see the clock as of `at`, which never goes back.
     #[inline(always)]
     pub fn look_at_clock(&mut self, at: Nanos) {
         self.clock = at;
+        if at >= self.wall_ends {
+            self.next_millisecond(at);
+        }
+    }
+
+    #[inline(never)]
+    fn next_millisecond(&mut self, at: Nanos) {
         self.wall = self.wall_at(at);
+        self.wall_ends = (self.wall + 1) * MILLISECOND - self.phase;
+        if self.wall > self.far_from {
+            self.advance(self.wall);
+        }
     }
 
     /// How long `deadline` is past at `at`.
@@ -169,131 +190,21 @@ impl Expires {
         (at + self.phase).saturating_sub(deadline * MILLISECOND)
     }
 
-    /// Where the key number `r` of a class stands, of which `present` exist; a key is drawn with it. Further numbers
-    /// come from `draws`.
-    #[inline(always)]
-    pub fn look(&self, class: usize, mut r: u64, present: u64, draws: &mut impl Uniform) -> Held {
-        if r < self.waiting[class] {
-            let classes = self.waiting.len();
-            let mut index = class;
-            loop {
-                if let Some(ring) = &self.rings[index] {
-                    if r < ring.keys() {
-                        return self.resolve(index, ring.find(r), draws);
-                    }
-                    r -= ring.keys();
-                }
-                index += classes;
-            }
-        }
-        r -= self.waiting[class];
-        let due = self.due.of_class(class);
-        if r < due {
-            Held::Due(r)
-        } else if r + self.waiting[class] < present {
-            Held::Lasting
-        } else {
-            Held::Absent
-        }
-    }
-
-    /// The same for a volatile key, with a deadline drawn for it; that of a dead key counts as 0.
-    pub(super) fn look_with_deadline(&self, class: usize, r: u64, draws: &mut impl Uniform) -> (Held, u64) {
-        let held = self.look(class, r, self.of_class(class), draws);
-        let deadline = match held {
-            Held::Waiting(ring, cell) => match &self.rings[ring as usize] {
-                Some(ring) => ring.deadline(cell as usize, draws.unit()),
-                None => 0,
-            },
-            _ => 0,
-        };
-        (held, deadline)
-    }
-
-    /// The key number `r` of the `present` ones of a class leaves this server: whether it had expired, and the deadline
-    /// that it takes along.
-    pub(super) fn leave(
-        &mut self,
-        class: usize,
-        r: u64,
-        present: u64,
-        draws: &mut impl Uniform,
-    ) -> (bool, Option<u64>) {
-        if !self.on {
-            return (false, None);
-        }
-        let held = self.look(class, r, present, draws);
-        match held {
-            Held::Absent | Held::Lasting => (false, None),
-            Held::Waiting(ring, cell) => {
-                let ring = &self.rings[ring as usize];
-                let deadline = ring.as_ref().map(|ring| ring.deadline(cell as usize, draws.unit()));
-                self.take(class, held);
-                self.dict.remove();
-                self.fates.left += 1;
-                (false, deadline)
-            }
-            Held::Overdue(..) | Held::Due(_) => {
-                self.expire_met(class, held);
-                (true, None)
-            }
-        }
-    }
-
-    /// A key of a class comes from another server with its deadline. Returns the growth of the table.
-    pub(super) fn arrive(&mut self, class: usize, deadline: u64, child_alive: bool) -> Growth {
-        let wall = self.wall;
-        let way = (0..self.ways.len()).max_by_key(|&way| self.ways[way].1).unwrap_or(0);
-        let growth = self.dict.insert(child_alive, true);
-        if !self.ring(way, class).reaches(deadline) {
-            self.turn(wall);
-        }
-        self.ring(way, class).add(deadline, 1, wall);
-        self.waiting[class] += 1;
-        self.waiting_keys += 1;
-        self.fates.given += 1;
-        growth
-    }
-
-    /// The key of a class whose deadline comes first, or whose time is up: for keys addressed one after the other.
-    pub fn look_at_oldest(&self, class: usize, draws: &mut impl Uniform) -> Held {
-        if self.due.of_class(class) > 0 {
-            return Held::Due(0);
-        }
-        let classes = self.waiting.len();
-        let oldest = (0..self.ways.len())
-            .filter_map(|way| {
-                let index = way * classes + class;
-                let ring = self.rings[index].as_ref()?;
-                ring.oldest().map(|cell| (ring.earliest(cell), index, cell))
-            })
-            .min();
-        match oldest {
-            Some((_, index, cell)) => self.resolve(index, cell, draws),
-            None => Held::Lasting,
-        }
-    }
-
-    #[inline(always)]
-    fn resolve(&self, index: usize, cell: usize, draws: &mut impl Uniform) -> Held {
-        let Some(ring) = &self.rings[index] else { return Held::Lasting };
-        if ring.earliest(cell) < self.wall {
-            let deadline = ring.deadline(cell, draws.unit());
-            if deadline < self.wall {
-                return Held::Overdue(index as u32, cell as u16, deadline);
-            }
-        }
-        Held::Waiting(index as u32, cell as u16)
-    }
-
     /// Takes the time to live of a key away; returns its deadline when it is past.
     #[inline(always)]
-    fn take(&mut self, class: usize, held: Held) -> Option<u64> {
+    pub(super) fn take(&mut self, class: usize, held: Held) -> Option<u64> {
         match held {
             Held::Absent | Held::Lasting => None,
+            Held::Ahead(r) => {
+                self.renewals[class].take(r);
+                self.waiting[class] -= 1;
+                self.waiting_keys -= 1;
+                None
+            }
             Held::Waiting(ring, cell) | Held::Overdue(ring, cell, _) => {
-                if let Some(ring) = &mut self.rings[ring as usize] {
-                    ring.take(cell as usize);
+                let far = self.rings[ring as usize].as_mut().is_some_and(|ring| ring.take(cell as usize));
+                if far {
+                    self.renewals[class].took_from_cell();
                 }
                 self.waiting[class] -= 1;
                 self.waiting_keys -= 1;
@@ -362,20 +273,17 @@ impl Expires {
             self.take(class, held);
             self.fates.replaced += 1;
         }
-        let wall = self.wall;
-        let deadline = self.ways[way].0.deadline(wall, draws);
-        if !self.ring(way, class).reaches(deadline) {
-            self.turn(wall);
-        }
-        self.ring(way, class).add(deadline, 1, wall);
-        self.waiting[class] += 1;
-        self.waiting_keys += 1;
+        let deadline = self.ways[way].0.deadline(self.wall, draws);
+        self.add(class, way, deadline);
         self.fates.given += 1;
         growth
     }
 
     /// The clock stands at `wall`: keys before it are due and get their places.
     pub fn turn(&mut self, wall: u64) {
+        if wall > self.far_from {
+            self.advance(wall);
+        }
         let classes = self.waiting.len();
         for (index, ring) in self.rings.iter_mut().enumerate() {
             let Some(ring) = ring.as_mut().filter(|ring| ring.keys() > 0) else { continue };
@@ -439,7 +347,8 @@ impl Expires {
 
     /// Bytes of the simulator's own state at most, for the bound on memory; exact keys not counted.
     pub fn state_bytes(&self) -> usize {
-        self.rings.len() * Ring::bytes() + Due::bytes(self.waiting.len())
+        let classes = self.waiting.len();
+        self.rings.len() * Ring::bytes() + classes * Renewals::bytes() + Due::bytes(classes)
     }
 
     /// Buckets of the table, and whether deadlines fill less than one per cent of them, when the cycle leaves the
@@ -457,8 +366,10 @@ impl Expires {
         self.due.check();
         let classes = self.waiting.len();
         for (class, &waiting) in self.waiting.iter().enumerate() {
+            self.renewals[class].check(&self.rings, (class, classes));
             let rings = self.rings.iter().skip(class).step_by(classes).flatten();
-            assert_eq!(waiting, rings.map(|ring| ring.keys()).sum::<u64>(), "keys before their deadline");
+            let near: u64 = rings.map(|ring| ring.near()).sum();
+            assert_eq!(waiting, near + self.ahead(class), "keys before their deadline");
             assert!(self.of_class(class) <= present[class], "volatile keys of a class");
         }
         assert_eq!(self.waiting_keys, self.waiting.iter().sum::<u64>(), "keys before their deadline");

@@ -23,6 +23,7 @@ impl Expires {
             before += volatile;
             self.fill_class(class, volatile, ttl, &mut stream);
         }
+        self.filled();
         self.dict = Dict::new(version, self.waiting_keys);
         self.due.fit(self.dict.buckets(), &mut self.stream);
     }
@@ -43,7 +44,7 @@ impl Expires {
                 let left = (even.unit() * (deadline - wall) as f64).ceil() as u64;
                 deadline = self.ways[0].0.aligned(wall + left.max(1));
             }
-            self.ring(0, class).add(deadline, share, wall);
+            self.fill_ring(class, deadline, share);
         }
         self.waiting[class] += keys;
         self.waiting_keys += keys;

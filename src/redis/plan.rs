@@ -59,12 +59,21 @@ pub(crate) struct Alike {
     pub(super) fed: (u64, u64),
 }
 
+/// Commands that are alike when the one key they name is far from its deadline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewing {
+    /// Number of the way in which they give it another time to live; none if they leave it as it is.
+    pub(super) way: Option<usize>,
+}
+
 /// What a server knows about the commands of one group.
 #[derive(Clone, Debug)]
 pub struct GroupPlan {
     pub(super) entries: Vec<Entry>,
     pub(super) alike: Option<Alike>,
     pub(super) deletes: bool,
+    /// Runs are alike when the one key they name is far from its deadline.
+    pub(super) renewing: Option<Renewing>,
     pub(super) mix: Numbered,
     pub(super) sizes: Numbered,
     pub(super) keys: Numbered,
@@ -132,6 +141,7 @@ impl GroupPlan {
             // Keeps operations of several steps away from the path for single commands.
             deletes: pattern.is_some()
                 || workload.mix.iter().any(|(command, _)| command.effect() == Effect::Delete),
+            renewing: None,
             mix: Numbered::new(streams, StreamId::Mix, index),
             sizes: Numbered::new(streams, StreamId::ValueSizes, index),
             keys: Numbered::new(streams, StreamId::Keys, index),
@@ -295,6 +305,19 @@ impl GroupPlan {
         })
     }
 
+    fn make_renewing(&self) -> Option<Renewing> {
+        let (Some(_), [entry]) = (&self.alike, &self.entries[..]) else { return None };
+        if entry.profile.keys != 1 || matches!(self.classes, ClassMap::InOrder) {
+            return None;
+        }
+        let writes = matches!(entry.profile.effect, Effect::Upsert | Effect::Touch);
+        match entry.ttl.0 {
+            TtlEffect::Set => Some(Renewing { way: writes.then_some(entry.ttl_way) }),
+            TtlEffect::Clear if writes => None,
+            TtlEffect::Clear | TtlEffect::Keep => Some(Renewing { way: None }),
+        }
+    }
+
     pub(super) fn append_cost(&self, commands: u32, bytes: u64) -> Nanos {
         commands as u64 * self.append + self.append_per_byte.of(bytes)
     }
@@ -412,6 +435,7 @@ pub fn plans(
                     next_way += 1;
                 }
             }
+            plan.renewing = plan.make_renewing();
             plan
         })
         .collect()

@@ -380,14 +380,20 @@ impl Server {
     }
 
     /// The same for the writes of `writes` quiet turns that lasted from `first_at` to `last_at`, and the stream's
-    /// books of them.
-    pub fn replicated_in_bulk(&mut self, first_at: Nanos, last_at: Nanos, writes: u64, done: &Work) {
+    /// books of them; `changes` is the number of the last write command.
+    pub fn replicated_in_bulk(
+        &mut self,
+        (first_at, last_at): (Nanos, Nanos),
+        writes: u64,
+        done: &Work,
+        changes: u64,
+    ) {
         let (bytes, work) = (done.repl_bytes, done.repl_work);
         let replication = &mut self.replication;
         replication.offset += bytes;
         replication.work += work;
         let offset = replication.offset;
-        let knot = Knot { offset, at: last_at, changes: self.changes, work: replication.work };
+        let knot = Knot { offset, at: last_at, changes, work: replication.work };
         replication.history.push(knot);
         (replication.now, replication.sent_up_to) = (knot, knot);
         if let Some(backlog) = &mut replication.backlog {

@@ -54,6 +54,16 @@ pub struct Answered {
     pub errors: u32,
 }
 
+impl Answered {
+    /// Adds others.
+    #[inline(always)]
+    pub fn add(&mut self, other: Answered) {
+        self.reads += other.reads;
+        self.writes += other.writes;
+        self.errors += other.errors;
+    }
+}
+
 impl Work {
     /// That of `turns` turns like this.
     pub fn times(&self, turns: u64) -> Work {

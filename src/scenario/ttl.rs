@@ -127,6 +127,11 @@ impl TtlSampler {
         self.align_ms.max(1)
     }
 
+    /// Whether deadlines of one millisecond are all the same.
+    pub fn is_fixed(&self) -> bool {
+        self.fixed_ms.is_some() && self.jitter_ms == 0
+    }
+
     /// A deadline drawn at `wall` \[ms of the server's clock\]: one uniform number for the life where it varies, one for
     /// the jitter where there is some.
     #[inline(always)]

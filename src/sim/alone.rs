@@ -5,32 +5,21 @@
 //! faster than the general code, which then takes over. A probe turns this path off, so that comparing a probed
 //! run with a bare one compares the two.
 
+use super::lane::{Few, Lane, PassedOn, Sums, Unfinished};
 use super::run::Simulation;
 use super::turn::{MAX_WRITE, Probe};
 use crate::cause::Cause;
 use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
-/// What the turns added up to.
-#[derive(Default)]
-struct Sums {
-    turns: u64,
-    idle: Nanos,
-    wake: Nanos,
-    contention: Nanos,
-    aof_write: Nanos,
-    aof_writes: u64,
-    reply: Nanos,
-    work: Work,
-    /// Writes to replicas: their time, turns that had some, when the first and the last were done.
-    replicas: Nanos,
-    sent: u64,
-    sent_first: Nanos,
-    sent_last: Nanos,
-    /// When the first turn that changed something was flushed, and the first that wrote.
-    changed_at: Nanos,
-    wrote_at: Nanos,
-}
+/// Client writes of one turn at most; with more it matters less what a turn costs.
+const FEW: usize = 8;
+/// Commands that are all alike.
+const ALIKE: u8 = 0;
+/// Commands that are alike as long as they meet keys far from their deadline.
+const RENEWING: u8 = 1;
+/// Commands that are looked at one by one.
+const EACH: u8 = 2;
 
 impl<P: Probe> Simulation<P> {
     /// Whether turns of one client write can be run here now.
@@ -51,101 +40,96 @@ impl<P: Probe> Simulation<P> {
             && (!server.config.appendonly || server.aof.is_quiet())
     }
 
-    /// Runs turns of one client write each for as long as nothing else is due. False when the run is over.
+    /// Runs turns of one client write each, or a few, for as long as nothing else is due. None when the next turn is one
+    /// for the general code; otherwise whether the run goes on.
     #[inline(always)]
-    pub(super) fn run_alone(&mut self) -> bool {
+    pub(super) fn run_alone(&mut self) -> Option<bool> {
         if !self.may_run_alone() {
-            return true;
+            return None;
         }
-        match self.server.all_alike && self.plans[0].alike().is_some() {
-            true => self.run_turns::<true>(),
-            false => self.run_turns::<false>(),
+        match self.plans[0].alike() {
+            Some(_) if self.server.all_alike => self.run_turns::<ALIKE>(),
+            Some(_) if self.server.may_renew(&self.plans[0]) => self.run_turns::<RENEWING>(),
+            _ => self.run_turns::<EACH>(),
         }
     }
 
-    /// The same, for commands that are all alike or not.
+    /// The same, for commands of which all or nearly all are alike, or none.
     #[inline(always)]
-    fn run_turns<const ALIKE: bool>(&mut self) -> bool {
-        let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
-        let appends = server.config.appendonly;
-        let quiet_until =
-            if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
-        let due_at = self.due_at.min(quiet_until).min(self.horizon).min(self.limit);
-        let room = if appends { server.disk.room() } else { u64::MAX };
-        let feeds = server.replication.feeds;
-        let repl_room = match feeds {
-            true => server.replication.room(server.main.now, &server.config).unwrap_or(0),
-            false => u64::MAX,
-        };
-        if repl_room == 0 {
-            return true;
-        }
-        let turn_and_read = server.prices.cpu.turn + server.prices.cpu.read;
-        let write = server.prices.cpu.write;
-        let stretch = server.stretch;
-        let commands = group.pipeline();
-        if commands > self.read_cap[0] {
-            return true;
-        }
-        let volatile_keys =
-            if server.expires.is_on() { commands as u64 * plan.keys_per_command() } else { 0 };
-        let alike = plan.alike();
-        let mut each = alike.map_or(Work::default(), |alike| alike.work(commands, appends));
-        if let (true, Some(alike)) = (feeds, alike) {
-            alike.feed(commands, &server.replication.feed, &mut each);
-        }
-        let (each, replicas) = (each, server.replication.writes_of(each.repl_bytes, &server.prices));
-        let mut now = server.main.now;
-        let mut sums = Sums { changed_at: NEVER, wrote_at: NEVER, sent_first: NEVER, ..Sums::default() };
+    fn run_turns<const KIND: u8>(&mut self) -> Option<bool> {
+        let mut lane = self.lane()?;
         let unfinished = loop {
-            let readable_at = group.next_readable_at();
-            let woken_at = now.max(readable_at);
-            let written = if ALIKE { each.aof_bytes * sums.turns } else { sums.work.aof_bytes };
-            if woken_at >= due_at || written >= room {
+            let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
+            let sums = &mut lane.sums;
+            let woken_at = lane.now.max(group.next_readable_at());
+            let sum = |each: u64, others: u64| each * sums.alike + if KIND == ALIKE { 0 } else { others };
+            if woken_at >= lane.due_at || sum(lane.each.aof_bytes, sums.work.aof_bytes) >= lane.room {
                 break None;
             }
-            if feeds && if ALIKE { each.repl_bytes * sums.turns } else { sums.work.repl_bytes } >= repl_room {
+            if lane.feeds
+                && sum(lane.each.repl_bytes, sums.work.repl_bytes) - lane.passed_on.repl_bytes
+                    >= lane.repl_room
+            {
                 break None;
             }
-            let slept = woken_at - now;
+            if KIND != ALIKE && !lane.has_room {
+                break None;
+            }
+            let slept = woken_at - lane.now;
             let wake = self.wakeup.at(slept);
             let polled_at = woken_at + wake;
-            if group.second_readable_at() <= polled_at {
-                break None;
-            }
-            if !ALIKE && volatile_keys > 0 && !server.tables_have_room(volatile_keys) {
-                break None;
-            }
+            // A write to replicas that may not be the only one of its time is a part of the stream by itself.
+            let apart = lane.feeds && group.second_readable_at() <= polled_at;
             let mut unit = group.take();
-            let (work, answered) = if let (true, Some(alike)) = (ALIKE, alike) {
-                (Work { cow: server.touch_alike(alike, commands), ..each }, alike.answered(commands))
+            sums.idle += slept;
+            sums.wake += wake;
+            if group.next_readable_at() <= polled_at || apart {
+                self.units.clear();
+                self.units.push(unit);
+                match self.turn_of_few::<KIND>(&mut lane, polled_at) {
+                    Few::Done => continue,
+                    Few::Last => break Some(Unfinished::Nothing),
+                    Few::Unfinished(unfinished) => break Some(unfinished),
+                }
+            }
+            if KIND != ALIKE && lane.volatile_keys > 0 {
+                server.expires.look_at_clock(polled_at);
+            }
+            let commands = lane.commands;
+            let renewed = if KIND == RENEWING { server.renew_first(plan, unit.first, commands) } else { 0 };
+            let is_alike = KIND == ALIKE || KIND == RENEWING && renewed == commands;
+            let (work, answered) = if let (true, Some(alike)) = (is_alike, plan.alike()) {
+                (Work { cow: server.touch_alike(alike, commands), ..lane.each }, alike.answered(commands))
             } else {
                 let mut work = Work::default();
-                if volatile_keys > 0 {
-                    server.expires.look_at_clock(polled_at);
-                }
-                let answered = server.execute_each(plan, unit.first, commands, &mut work);
+                let answered = match plan.alike() {
+                    Some(alike) if KIND == RENEWING => {
+                        server.execute_mixed(plan, alike, unit.first, (commands, renewed), &mut work)
+                    }
+                    _ => server.execute_each(plan, unit.first, commands, &mut work),
+                };
+                lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
                 (work, answered)
             };
             (unit.reads, unit.writes, unit.reply_bytes) = (answered.reads, answered.writes, work.reply_bytes);
-            sums.idle += slept;
-            sums.wake += wake;
-            let busy = turn_and_read + work.cpu + work.cow;
-            let stretched = stretch.of(busy);
+            let busy = lane.turn + lane.read + work.cpu + work.cow;
+            let stretched = lane.stretch.of(busy);
             let executed_at = polled_at + busy + stretched;
-            if executed_at >= due_at {
-                now = polled_at;
-                break Some((unit, work));
+            if executed_at >= lane.due_at {
+                lane.now = polled_at;
+                self.units.clear();
+                self.units.push(unit);
+                break Some(Unfinished::Executed(work, false));
             }
             let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
             let mut written_at = flushed_at;
-            if feeds && work.repl_bytes > 0 {
-                let (number, cost) = match ALIKE {
-                    true => replicas,
+            if lane.feeds && work.repl_bytes > 0 {
+                let (number, cost) = match is_alike {
+                    true => lane.replicas,
                     false => server.replication.writes_of(work.repl_bytes, &server.prices),
                 };
-                let stretched = number * stretch.of(cost);
+                let stretched = number * lane.stretch.of(cost);
                 written_at += number * cost + stretched;
                 sums.replicas += number * cost;
                 sums.contention += stretched;
@@ -154,51 +138,195 @@ impl<P: Probe> Simulation<P> {
                 sums.sent_last = written_at;
             }
             let wakes = group.wake_cost(unit.connection, written_at);
-            let reply = write * (1 + work.reply_bytes / MAX_WRITE) + wakes;
-            let reply_stretched = stretch.of(reply);
-            now = written_at + reply + reply_stretched;
-            let out_at = now + self.transmission.of(work.reply_bytes);
+            let reply = lane.write * (1 + work.reply_bytes / MAX_WRITE) + wakes;
+            let reply_stretched = lane.stretch.of(reply);
+            lane.now = written_at + reply + reply_stretched;
+            let out_at = lane.now + self.transmission.of(work.reply_bytes);
             let read_at = group.receive(unit.connection, commands, out_at);
             self.recorder.answered(0, &unit, read_at);
             sums.contention += stretched + reply_stretched;
             sums.reply += reply;
-            sums.aof_write += cost;
-            if work.aof_bytes > 0 {
-                sums.aof_writes += 1;
-                sums.wrote_at = sums.wrote_at.min(executed_at);
-            }
-            if work.changed > 0 {
-                sums.changed_at = sums.changed_at.min(flushed_at);
-            }
-            sums.turns += 1;
-            if ALIKE {
-                sums.work.cow += work.cow;
-            } else {
-                sums.work.add(&work);
-            }
+            sums.add(&work, is_alike.into(), 1, cost, (executed_at, flushed_at));
         };
-        if ALIKE {
-            sums.work = Work { cow: sums.work.cow, ..each.times(sums.turns) };
+        self.leave(&mut lane);
+        match unfinished? {
+            Unfinished::Nothing => Some(true),
+            Unfinished::Gathered(polled_at) => Some(self.turn_of_units(polled_at)),
+            Unfinished::Executed(work, several) => {
+                self.spend(&work);
+                self.charge_turn(self.units.len() as u64, &work);
+                let goes_on = self.finish_turn(lane.now, self.server.main.now, &work);
+                if several || !goes_on { Some(goes_on) } else { None }
+            }
         }
-        self.settle_alone(now, commands as u64, &sums);
-        let Some((unit, work)) = unfinished else { return true };
-        self.spend(&work);
-        self.units.clear();
-        self.units.push(unit);
-        self.charge_turn(1, &work);
-        self.finish_turn(now, self.server.main.now, &work)
+    }
+
+    /// What holds for a run of turns that begins now; none when the first turn is not one of them.
+    #[inline(always)]
+    fn lane(&mut self) -> Option<Lane> {
+        let (server, group, plan) = (&mut self.server, &self.groups[0], &self.plans[0]);
+        let appends = server.config.appendonly;
+        let quiet_until =
+            if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
+        let feeds = server.replication.feeds;
+        let repl_room = match feeds {
+            true => server.replication.room(server.main.now, &server.config).unwrap_or(0),
+            false => u64::MAX,
+        };
+        let commands = group.pipeline();
+        if repl_room == 0 || commands > self.read_cap[0] {
+            return None;
+        }
+        let volatile_keys =
+            if server.expires.is_on() { commands as u64 * plan.keys_per_command() } else { 0 };
+        let mut each = plan.alike().map_or(Work::default(), |alike| alike.work(commands, appends));
+        if let (true, Some(alike)) = (feeds, plan.alike()) {
+            alike.feed(commands, &server.replication.feed, &mut each);
+        }
+        Some(Lane {
+            due_at: self.due_at.min(quiet_until).min(self.horizon).min(self.limit),
+            room: if appends { server.disk.room() } else { u64::MAX },
+            feeds,
+            repl_room,
+            turn: server.prices.cpu.turn,
+            read: server.prices.cpu.read,
+            write: server.prices.cpu.write,
+            stretch: server.stretch,
+            commands,
+            volatile_keys,
+            has_room: volatile_keys == 0 || server.tables_have_room(volatile_keys),
+            each,
+            replicas: server.replication.writes_of(each.repl_bytes, &server.prices),
+            passed_on: PassedOn::default(),
+            now: server.main.now,
+            sums: Sums { changed_at: NEVER, wrote_at: NEVER, sent_first: NEVER, ..Sums::default() },
+        })
+    }
+
+    /// A turn of more than one client write, the first of which has been taken: those of `turn.rs` for clients with
+    /// one write each.
+    #[inline(always)]
+    fn turn_of_few<const KIND: u8>(&mut self, lane: &mut Lane, polled_at: Nanos) -> Few {
+        let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
+        let units = &mut self.units;
+        while group.next_readable_at() <= polled_at {
+            units.push(group.take());
+        }
+        let several = |at: usize| units[..at].iter().any(|unit| unit.connection == units[at].connection);
+        let clients = units.len() as u64;
+        let keys = clients * lane.volatile_keys;
+        let has_room = keys == 0 || KIND == ALIKE || server.tables_have_room(keys);
+        if units.len() > FEW || !has_room || (1..units.len()).any(several) {
+            lane.now = polled_at;
+            return Few::Unfinished(Unfinished::Gathered(polled_at));
+        }
+        if KIND != ALIKE && lane.volatile_keys > 0 {
+            server.expires.look_at_clock(polled_at);
+        }
+        let (mut work, mut alike_units) = (Work::default(), 0);
+        for unit in &mut *units {
+            let (first, commands) = (unit.first, lane.commands);
+            let replied = work.reply_bytes;
+            let renewed = if KIND == RENEWING { server.renew_first(plan, first, commands) } else { 0 };
+            let answered = match plan.alike() {
+                Some(alike) if KIND == ALIKE => server.execute_alike(alike, commands, &mut work),
+                Some(alike) if KIND == RENEWING => {
+                    server.execute_mixed(plan, alike, first, (commands, renewed), &mut work)
+                }
+                _ => server.execute_each(plan, first, commands, &mut work),
+            };
+            alike_units += u64::from(KIND == ALIKE || KIND == RENEWING && renewed == commands);
+            (unit.reads, unit.writes) = (answered.reads, answered.writes);
+            unit.reply_bytes = work.reply_bytes - replied;
+        }
+        if KIND != ALIKE && alike_units < clients {
+            lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
+        }
+        let sums = &lane.sums;
+        let in_sockets = if lane.feeds { lane.fed().repl_bytes - lane.passed_on.repl_bytes } else { 0 };
+        let busy = lane.turn + lane.read * clients + work.cpu + work.cow;
+        let stretched = lane.stretch.of(busy);
+        let executed_at = polled_at + busy + stretched;
+        let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
+        let flushed_at = executed_at + cost;
+        let written = lane.each.aof_bytes * sums.alike + sums.work.aof_bytes + work.aof_bytes;
+        if executed_at >= lane.due_at || flushed_at >= self.recorder.next_tick_at() || written > lane.room {
+            lane.now = polled_at;
+            return Few::Unfinished(Unfinished::Executed(work, true));
+        }
+        if lane.feeds {
+            lane.pass_on(server);
+            if work.repl_bytes > lane.repl_room.saturating_sub(in_sockets) {
+                lane.now = polled_at;
+                return Few::Unfinished(Unfinished::Executed(work, true));
+            }
+            if work.repl_bytes > 0 {
+                server.main.now = executed_at;
+                let changes = server.changes + lane.passed_on.changed + work.changed;
+                server.feed_replicas(work.repl_bytes, work.repl_work, changes);
+            }
+        }
+        let sums = &mut lane.sums;
+        lane.now = flushed_at;
+        for (place, unit) in units.iter().enumerate().rev() {
+            if place == 0 && server.replication.pending {
+                // As in `turn.rs`: ahead of the reply to the first command.
+                server.main.now = lane.now;
+                server.write_to_replicas();
+                lane.now = server.main.now;
+            }
+            let wakes = group.wake_cost(unit.connection, lane.now);
+            let reply = lane.write * (1 + unit.reply_bytes / MAX_WRITE) + wakes;
+            let reply_stretched = lane.stretch.of(reply);
+            lane.now += reply + reply_stretched;
+            let out_at = lane.now + self.transmission.of(unit.reply_bytes);
+            let read_at = group.receive(unit.connection, unit.commands, out_at);
+            self.recorder.answered(0, unit, read_at);
+            sums.contention += reply_stretched;
+            sums.reply += reply;
+        }
+        sums.contention += stretched;
+        let all_alike = alike_units == clients;
+        let alike_units = if all_alike { clients } else { 0 };
+        sums.largest = sums.largest.max(clients * lane.commands as u64);
+        sums.add(&work, alike_units, clients, cost, (executed_at, flushed_at));
+        if lane.feeds {
+            lane.passed_on = lane.fed();
+            lane.repl_room = server.replication.room(lane.now, &server.config).unwrap_or(0);
+            if lane.repl_room == 0 || server.replication.wakes_at < self.special_at {
+                return Few::Last;
+            }
+        }
+        Few::Done
+    }
+
+    /// The run of turns is over.
+    #[inline(always)]
+    fn leave(&mut self, lane: &mut Lane) {
+        if lane.feeds {
+            lane.pass_on(&mut self.server);
+        }
+        let sums = &mut lane.sums;
+        sums.work.add(&lane.each.times(sums.alike));
+        if sums.turns > 0 {
+            sums.largest = sums.largest.max(lane.commands as u64);
+        }
+        self.settle_alone(lane.now, &lane.sums);
+        if self.server.replication.wakes_at < self.special_at {
+            self.update_special();
+        }
     }
 
     /// Brings the books up to where the local variables stood.
     #[inline(always)]
-    fn settle_alone(&mut self, now: Nanos, commands: u64, sums: &Sums) {
+    fn settle_alone(&mut self, now: Nanos, sums: &Sums) {
         let server = &mut self.server;
         let (work, turns) = (&sums.work, sums.turns);
         let prices = &server.prices.cpu;
         let mut take = |cause: Cause, span: Nanos| server.main.busy[cause as usize] += span;
         take(Cause::WakeUp, sums.wake);
         take(Cause::EventLoop, turns * prices.turn);
-        take(Cause::Read, turns * prices.read);
+        take(Cause::Read, sums.reads * prices.read);
         take(Cause::Command, work.cpu);
         take(Cause::Cow, work.cow);
         take(Cause::CoreContention, sums.contention);
@@ -207,12 +335,9 @@ impl<P: Probe> Simulation<P> {
         take(Cause::ReplicaWrite, sums.replicas);
         server.main.idle += sums.idle;
         server.main.now = now;
-        server.note_executed(work, if turns > 0 { commands } else { 0 });
+        server.note_executed(work, sums.largest);
         if sums.aof_writes > 0 {
             server.note_quiet_writes(sums.wrote_at, sums.aof_writes, work.aof_bytes);
-        }
-        if sums.sent > 0 {
-            server.replicated_in_bulk(sums.sent_first, sums.sent_last, sums.sent, work);
         }
         self.account(sums.changed_at, work, turns);
         self.spend(&sums.work);

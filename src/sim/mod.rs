@@ -6,6 +6,7 @@
 
 mod alone;
 mod hot_key;
+mod lane;
 pub(crate) mod member;
 mod node_calls;
 mod patterns;

@@ -59,8 +59,8 @@ impl<P: Probe> Simulation<P> {
     /// One turn; false when the run is over.
     #[inline]
     pub(super) fn turn(&mut self) -> bool {
-        if !self.run_alone() {
-            return false;
+        if let Some(goes_on) = self.run_alone() {
+            return goes_on;
         }
         if self.limit != NEVER && self.next_turn_at() >= self.limit {
             return true;
@@ -76,6 +76,12 @@ impl<P: Probe> Simulation<P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        self.turn_of_units(polled_at)
+    }
+
+    /// What was gathered is read, executed and answered.
+    #[inline(always)]
+    pub(super) fn turn_of_units(&mut self, polled_at: Nanos) -> bool {
         if self.waiting.any {
             self.hold_blocked();
         }

@@ -12,6 +12,7 @@ mod expiry;
 mod expiry_books;
 mod expiry_exact;
 mod expiry_reference;
+mod expiry_renewals;
 mod expiry_scenarios;
 mod faults;
 mod files;
