@@ -185,6 +185,7 @@ impl<P: Probe> Simulation<P> {
         self.spend(&work);
         self.units.clear();
         self.units.push(unit);
+        self.fates.clear();
         self.charge_turn(1, &work);
         self.finish_turn(now, self.server.main.now, &work)
     }

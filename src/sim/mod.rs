@@ -8,6 +8,7 @@ mod alone;
 mod hot_key;
 pub(crate) mod member;
 mod node_calls;
+mod node_maps;
 mod patterns;
 mod predict;
 mod replicas;
