@@ -4,29 +4,38 @@
 //! the seed alone. Each client process has a slot map; a request goes where its process believes the slot to be. A
 //! redirect comes back here, and the client's library decides what is sent next (`client/redirects.rs`).
 //!
-//! The commands of a pipeline are sent to their nodes at once, as one write a node. Where the library follows
-//! redirects within a pipeline later or not at all, its commands are treated as if they were sent alone.
+//! The commands of a pipeline are sent to their nodes at once, as one write a node. What is redirected is followed in
+//! `router/flights.rs`, maps are fetched in `router/fetches.rs`, and `router/pipelines.rs` knows which libraries wait for
+//! all nodes before they follow a redirect within a pipeline.
+
+mod fetches;
+mod flights;
+mod pipelines;
+
+use std::collections::BTreeMap;
+
+use fetches::Fetch;
+pub(super) use flights::ClientTask;
+use flights::Flight;
+use pipelines::{Split, Write};
 
 use crate::client::closed::ClosedLoop;
-use crate::client::group::Unit;
 use crate::client::key_names::KeyNames;
 use crate::client::keys::KeySampler;
-use crate::client::libraries::{Asking, Profile, Source as MapSource};
+use crate::client::libraries::Profile;
 use crate::client::open::OpenLoop;
-use crate::client::redirect::{Attempt, Failure, Redirect, Refresh, Then, To, When};
 use crate::client::routed::Sent;
 use crate::client::slab::Slab;
-use crate::client::slot_maps::{Begin, SlotMaps};
+use crate::client::slot_maps::SlotMaps;
+use crate::math::Factor;
 use crate::observe::cluster::ClusterFailures;
 use crate::observe::histogram::Histogram;
-use crate::redis::node_query::Verdict;
 use crate::redis::slot_view::NONE;
-use crate::rng::{Numbered, Stream, StreamId, Streams, Uniform};
+use crate::rng::{Numbered, Stream, StreamId, Streams};
 use crate::scenario::cluster::{ClientProfile, ClusterSpec};
 use crate::scenario::{Scenario, Source};
-use crate::sim::member::{ASKED, ASKING, Asker, Call, TICKET};
 use crate::sim::run::Simulation;
-use crate::units::Nanos;
+use crate::units::{KIB, Nanos};
 
 /// Keys that are drawn to see how a load is spread.
 const SAMPLE: u64 = 20_000;
@@ -43,45 +52,17 @@ struct Group {
     next: u64,
     keys: Numbered,
     sampler: KeySampler,
-    /// From the intended time of a write to its bytes at a node; and that of a write by a client that is awake.
+    /// From the intended time of a write to its bytes at a node.
     way_in: Nanos,
-    way_again: Nanos,
+    /// A client's time to read the reply to one command \[ns\].
     per_reply: Nanos,
+    /// Mean length of a command \[bytes\].
+    request_bytes: u64,
 }
 
 enum Origin {
     Open(Box<OpenLoop>),
     Closed(ClosedLoop),
-}
-
-/// A request that was redirected.
-struct Flight {
-    group: u16,
-    connection: u32,
-    process: u32,
-    number: u64,
-    slot: u16,
-    arrived_at: Nanos,
-    attempt: Attempt,
-    /// Kind of its first redirect.
-    first: Kind,
-    /// ASKING went ahead alone: the command follows.
-    asking_first: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Moved,
-    Ask,
-    Other,
-}
-
-/// A map on its way to a process.
-struct Fetch {
-    process: u32,
-    background: bool,
-    /// Requests that wait for it, with what happens to them then.
-    waits: Option<(u32, Then)>,
 }
 
 /// All clients of the cluster.
@@ -90,10 +71,20 @@ pub(super) struct Router {
     names: KeyNames,
     pub(super) maps: SlotMaps,
     profile: &'static Profile,
+    /// From the time of a send by a client that is awake to its first byte at a node; and what each byte adds.
+    way: Nanos,
+    transmission: Factor,
     flights: Slab<Flight>,
+    /// Redirected requests and fetches of maps that have not ended.
     flying: u64,
     fetches: Slab<Fetch>,
     draws: Stream,
+    /// Pipelines of which some commands are answered, where the library waits for all: by group and number.
+    writes: BTreeMap<Split, Write>,
+    /// Nodes tell of all commands of pipelines that are meant from then on.
+    told_from: Nanos,
+    /// What clients do later, for the world.
+    pub(super) todo: Vec<(Nanos, ClientTask)>,
     /// Everything that can be read before this has been sent.
     pub(super) sent_until: Nanos,
     measured_from: Nanos,
@@ -120,7 +111,8 @@ impl Router {
         let groups = scenario.workloads.iter().enumerate().map(|(index, workload)| {
             let arrivals = streams.open(StreamId::Arrivals, index as u64);
             let client = &nodes[0].groups[index];
-            let (way_in, way_again, per_reply) = (client.way_in(), client.way_again(), client.per_reply());
+            let (way_in, per_reply) = (client.way_in(), client.per_reply());
+            let request_bytes = nodes[0].plans[index].mean_request_bytes().round() as u64;
             let origin = match &workload.source {
                 Source::Open { schedule, arrivals: spread } => Origin::Open(Box::new(OpenLoop::new(
                     schedule,
@@ -156,8 +148,8 @@ impl Router {
                 keys: Numbered::new(streams, StreamId::Keys, index as u64),
                 sampler: KeySampler::new(workload.keys, scenario.dataset.keys),
                 way_in,
-                way_again,
                 per_reply,
+                request_bytes,
             }
         });
         let groups: Vec<Group> = groups.collect();
@@ -171,8 +163,11 @@ impl Router {
             ClientProfile::NoMap => SlotMaps::one_node(spec.processes, nodes.len() as u16),
             _ => SlotMaps::new(spec.processes, owners),
         };
+        let machine = &spec.nodes[0].machine;
         Router {
             groups,
+            way: machine.client.per_send + machine.network.one_way,
+            transmission: Factor::new(machine.network.per_kib / KIB as f64),
             names: KeyNames::new(scenario.dataset.key_size, scenario.dataset.keys, spec.tags),
             maps,
             profile: Profile::of(spec.client),
@@ -180,6 +175,9 @@ impl Router {
             flying: 0,
             fetches: Slab::default(),
             draws: streams.open(StreamId::Redirects, 0),
+            writes: BTreeMap::new(),
+            told_from: 0,
+            todo: Vec::new(),
             sent_until: 0,
             measured_from: scenario.run.warmup,
             measured: 0,
@@ -219,7 +217,12 @@ impl Router {
 
     /// The least time from a turn's begin to the arrival of what follows from it at another node.
     pub(super) fn lookahead(&self) -> Nanos {
-        self.groups.iter().map(|group| group.way_again.min(group.way_in)).min().unwrap_or(0)
+        self.groups.iter().map(|group| group.way_in).min().unwrap_or(0).min(self.way)
+    }
+
+    /// From a send of so many bytes by a client that is awake to its last byte at a node.
+    fn way(&self, bytes: u64) -> Nanos {
+        self.way + self.transmission.of(bytes)
     }
 
     /// Requests of the measured time.
@@ -238,6 +241,7 @@ impl Router {
             return;
         }
         let (maps, names) = (&self.maps, &self.names);
+        let mut old_maps = Vec::new();
         for (index, group) in self.groups.iter_mut().enumerate() {
             loop {
                 let arrived_at = match &group.origin {
@@ -253,6 +257,9 @@ impl Router {
                     Origin::Closed(closed) => closed.take(group.pipeline, &mut []),
                 };
                 let process = connection % maps.processes();
+                if self.profile.map_age.is_some_and(|age| maps.too_old(process, arrived_at, age)) {
+                    old_maps.push((arrived_at, process));
+                }
                 for number in group.next..group.next + group.pipeline as u64 {
                     let rank = group.sampler.draw(number, &mut group.keys.of(number));
                     let slot = names.slot_of(rank);
@@ -272,6 +279,9 @@ impl Router {
             });
         }
         self.sent_until = until;
+        for (at, process) in old_maps {
+            self.wish(process, self.profile.source, 0, at, nodes);
+        }
     }
 
     /// Replies that complete closed-loop requests at node `node`.
@@ -284,239 +294,6 @@ impl Router {
                 }
             });
         }
-    }
-
-    /// Node `sender` did not execute a command; the client reads so at `read_at`.
-    pub(super) fn redirected(
-        &mut self,
-        sender: u16,
-        unit: &Unit,
-        verdict: Verdict,
-        read_at: Nanos,
-        nodes: &mut [Node],
-    ) {
-        let reply = match verdict {
-            Verdict::Moved { slot, node } => Redirect::Moved { slot, node },
-            Verdict::Ask { slot, node } => Redirect::Ask { slot, node },
-            Verdict::TryAgain => Redirect::TryAgain,
-            _ => Redirect::ClusterDown,
-        };
-        let place = self.flight_of(sender, unit, reply);
-        let group = unit.group as usize;
-        let now = read_at + self.groups[group].per_reply;
-        if verdict == Verdict::CrossSlot {
-            self.failed.crossslot += 1;
-            return self.end(place, now);
-        }
-        self.follow(sender, place, reply, now, nodes);
-    }
-
-    /// The connection to node `sender` broke under a command; the client knows at `at`.
-    pub(super) fn lost(&mut self, sender: u16, unit: &Unit, at: Nanos, nodes: &mut [Node]) {
-        let place = self.flight_of(sender, unit, Redirect::Lost);
-        self.follow(sender, place, Redirect::Lost, at, nodes);
-    }
-
-    fn flight_of(&mut self, sender: u16, unit: &Unit, reply: Redirect) -> u32 {
-        if unit.ticket & TICKET > 0 {
-            return (unit.ticket & TICKET) - 1;
-        }
-        let first = match reply {
-            Redirect::Moved { .. } => Kind::Moved,
-            Redirect::Ask { .. } => Kind::Ask,
-            _ => Kind::Other,
-        };
-        let before: u32 = self.groups[..unit.group as usize].iter().map(|group| group.connections).sum();
-        let connection = unit.connection - before;
-        let flight = Flight {
-            group: unit.group,
-            connection,
-            process: connection % self.maps.processes(),
-            number: unit.first,
-            slot: unit.slot,
-            arrived_at: unit.arrived_at,
-            attempt: Attempt::new(sender, unit.arrived_at),
-            first,
-            asking_first: false,
-        };
-        self.flying += 1;
-        self.flights.insert(flight).place
-    }
-
-    /// The library's next step after a reply that is no result.
-    fn follow(&mut self, sender: u16, place: u32, reply: Redirect, now: Nanos, nodes: &mut [Node]) {
-        let Some(flight) = self.flights.at(place) else { return };
-        let process = flight.process;
-        let memory = self.maps.memory(process);
-        let step = self.profile.next(&mut flight.attempt, memory, reply, now, &mut self.draws);
-        if let Some((slot, node)) = step.learn {
-            self.maps.learn(process, slot, node);
-            self.changed_at = now;
-        }
-        match step.refresh {
-            Some(Refresh { source, background: true }) => {
-                if self.maps.begin_refresh(process, now) == Begin::Now {
-                    self.fetch(Fetch { process, background: true, waits: None }, source, sender, now, nodes);
-                }
-                self.then(place, step.then, now, nodes);
-            }
-            Some(Refresh { source, background: false }) => {
-                let at = match step.then {
-                    Then::Send { when: When::At(at), .. } | Then::Fail { at, .. } => at.max(now),
-                    Then::Send { .. } => now,
-                };
-                let fetch = Fetch { process, background: false, waits: Some((place, step.then)) };
-                self.fetch(fetch, source, sender, at, nodes);
-            }
-            None => self.then(place, step.then, now, nodes),
-        }
-    }
-
-    fn fetch(&mut self, fetch: Fetch, source: MapSource, sender: u16, at: Nanos, nodes: &mut [Node]) {
-        let node = match source {
-            MapSource::Sender => sender as usize,
-            MapSource::First => 0,
-            MapSource::Any => self.draws.below(nodes.len() as u64) as usize,
-        };
-        self.flying += 1;
-        let ticket = self.fetches.insert(fetch);
-        nodes[node].call(at + self.groups[0].way_again, Asker::Client(ticket.place), Call::Map);
-    }
-
-    /// A map has arrived at `at`: `owners` as the asked node sees them. Returns when its process may ask again.
-    pub(super) fn map_arrives(
-        &mut self,
-        fetch: u32,
-        owners: &[u16],
-        at: Nanos,
-        nodes: &mut [Node],
-    ) -> Option<(u32, Nanos)> {
-        let (_, fetch) = self.fetches.remove(fetch)?;
-        self.flying -= 1;
-        self.changed_at = at;
-        let rests = match fetch.background {
-            true => self.maps.end_refresh(fetch.process, Some(owners), at, self.profile.cooldown),
-            false => {
-                self.maps.refresh(fetch.process, owners, at);
-                None
-            }
-        };
-        if let Some((place, then)) = fetch.waits {
-            self.then(place, then, at, nodes);
-        }
-        rests.map(|until| (fetch.process, until))
-    }
-
-    /// The pause of a process between two fetches is over.
-    pub(super) fn rested(&mut self, process: u32, at: Nanos, nodes: &mut [Node]) {
-        if self.maps.rested(process, at) {
-            let fetch = Fetch { process, background: true, waits: None };
-            self.fetch(fetch, MapSource::Any, 0, at, nodes);
-        }
-    }
-
-    /// A redirected request is sent again or ends, not before `now`.
-    fn then(&mut self, place: u32, then: Then, now: Nanos, nodes: &mut [Node]) {
-        let Some(flight) = self.flights.at(place) else { return };
-        match then {
-            Then::Send { to, asking, when } => {
-                let at = if let When::At(at) = when { at.max(now) } else { now };
-                if self.profile.out_of_time(&flight.attempt, at) {
-                    return self.fail(place, Failure::Deadline, at);
-                }
-                let node = match to {
-                    To::Node(node) => node as usize,
-                    To::Mapped => {
-                        known(self.maps.owner(flight.process, flight.slot), flight.slot, nodes.len())
-                    }
-                };
-                flight.attempt.sent_to(node as u16);
-                flight.asking_first = asking == Asking::First;
-                let flags = match asking {
-                    Asking::No => 0,
-                    Asking::Together => ASKING | ASKED,
-                    Asking::First => ASKING,
-                };
-                self.send(place, flags, at, nodes);
-            }
-            Then::Fail { failure, at } => self.fail(place, failure, at.max(now)),
-        }
-    }
-
-    fn send(&mut self, place: u32, flags: u32, at: Nanos, nodes: &mut [Node]) {
-        let Some(flight) = self.flights.at(place) else { return };
-        let node = &mut nodes[flight.attempt.node as usize];
-        let sent = Sent {
-            arrived_at: flight.arrived_at,
-            readable_at: at + self.groups[flight.group as usize].way_again,
-            number: flight.number,
-            connection: flight.connection,
-            ticket: (place + 1) | flags,
-            slot: flight.slot,
-        };
-        node.seat().ticketed += 1;
-        node.groups[flight.group as usize].with_routed(|routed| routed.push(sent));
-    }
-
-    /// ASKING was acknowledged: the command follows.
-    pub(super) fn asking_done(&mut self, unit: &Unit, read_at: Nanos, nodes: &mut [Node]) {
-        let place = (unit.ticket & TICKET) - 1;
-        let at = read_at + self.groups[unit.group as usize].per_reply;
-        self.send(place, ASKED, at, nodes);
-    }
-
-    /// A request that was redirected has its reply.
-    pub(super) fn settled(&mut self, unit: &Unit, read_at: Nanos) {
-        let Some((_, flight)) = self.flights.remove((unit.ticket & TICKET) - 1) else { return };
-        self.flying -= 1;
-        if flight.arrived_at >= self.measured_from {
-            let sojourn = read_at - flight.arrived_at;
-            self.after[flight.first as usize].record(sojourn);
-            self.redirected.record(sojourn);
-        }
-    }
-
-    fn fail(&mut self, place: u32, failure: Failure, at: Nanos) {
-        match failure {
-            Failure::RedirectLimit => {
-                self.failed.redirect_limit += 1;
-                self.redirect_loops += 1;
-            }
-            Failure::Deadline => self.failed.redirect_limit += 1,
-            Failure::AskUnknown | Failure::NotFollowed => self.failed.ask += 1,
-            Failure::TryAgain => self.failed.tryagain += 1,
-            Failure::ClusterDown => self.failed.clusterdown += 1,
-            Failure::ConnectionLost => {
-                let measured = self.flights.at(place).map_or(0, |flight| flight.arrived_at);
-                self.lost += (measured >= self.measured_from) as u64;
-                return self.finish(place, at);
-            }
-        }
-        self.end(place, at);
-    }
-
-    /// The caller has the error of a redirect at `at`.
-    fn end(&mut self, place: u32, at: Nanos) {
-        let arrived_at = self.flights.at(place).map_or(0, |flight| flight.arrived_at);
-        self.failures += (arrived_at >= self.measured_from) as u64;
-        self.finish(place, at);
-    }
-
-    /// The caller has an error at `at`.
-    fn finish(&mut self, place: u32, at: Nanos) {
-        let Some((_, flight)) = self.flights.remove(place) else { return };
-        self.flying -= 1;
-        if let Origin::Closed(closed) = &mut self.groups[flight.group as usize].origin {
-            closed.replied(flight.connection, 1, at, &[]);
-        }
-    }
-
-    /// Requests of the measured time that are on their way again.
-    pub(super) fn in_flight(&self) -> (u64, u64) {
-        let flights = self.flights.iter();
-        flights.fold((0, 0), |(all, counted), flight| {
-            (all + 1, counted + (flight.arrived_at >= self.measured_from) as u64)
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::mover::Mover;
-use super::router::{Node, Router};
+use super::router::{ClientTask, Node, Router};
 use crate::client::key_names::KeyNames;
 use crate::client::slot_counts::SlotCounts;
 use crate::dist::Sampler;
@@ -42,10 +42,8 @@ pub(super) enum Task {
     GiveUp(u16, u64),
     /// Keys are on the target.
     Arrived(u16),
-    /// A map is there: the fetch and what the asked node knew.
-    Map(u32, Vec<u16>),
-    /// A process may fetch again.
-    Rested(u32),
+    /// Clients do something.
+    Client(ClientTask),
     /// All others hear a node's claim.
     Hear(u16),
     /// Are all maps right by now?
@@ -195,8 +193,10 @@ impl<'a> World<'a> {
         let task_at = self.next_task_at();
         let coupled = self.unsettled || self.router.is_closed();
         if first.min(task_at) >= self.router.sent_until && self.router.sent_until < self.horizon {
-            let ahead = if coupled { self.lookahead } else { self.stride };
-            let until = first.min(task_at).max(self.router.sent_until).saturating_add(ahead);
+            let until = first.min(task_at).max(self.router.sent_until);
+            // Maps may change after a task: nothing beyond it is sent by those of today.
+            let ahead = if coupled { 0 } else { task_at.saturating_sub(until).min(self.stride) };
+            let until = until.saturating_add(ahead.max(self.lookahead));
             self.router.send_until(until.min(self.horizon), &mut self.nodes);
             return true;
         }
@@ -260,16 +260,17 @@ impl<'a> World<'a> {
             match told {
                 Told::Redirected(unit, verdict, read_at) => {
                     self.unsettle();
-                    self.router.redirected(sender, &unit, verdict, read_at, &mut self.nodes);
+                    self.router.redirected(sender, &unit, verdict, read_at);
                 }
                 Told::Lost(unit, at) => {
                     self.unsettle();
-                    self.router.lost(sender, &unit, at, &mut self.nodes);
+                    self.router.lost(sender, &unit, at);
                 }
                 Told::AskingDone(unit, read_at) => {
                     self.router.asking_done(&unit, read_at, &mut self.nodes);
                 }
                 Told::Settled(unit, read_at) => self.router.settled(&unit, read_at),
+                Told::Answered(unit, read_at) => self.router.answered(&unit, read_at),
                 Told::Answer(asker, answer, at) => {
                     if let Asker::Cli(run) = asker {
                         self.at(at, Task::Cli(run, answer));
@@ -282,10 +283,7 @@ impl<'a> World<'a> {
                     self.nodes[to as usize].call(at, Asker::Node(sender), Call::Restore(parcel));
                 }
                 Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
-                Told::Map(fetch, at) => {
-                    let owners = self.nodes[index].seat().view.owners().to_vec();
-                    self.at(at + self.lookahead, Task::Map(fetch, owners));
-                }
+                Told::Map(fetch, owners, at) => self.at(at, Task::Client(ClientTask::Map(fetch, owners))),
                 Told::Claims(at) => self.at(at, Task::Hear(sender)),
                 Told::Closed(owner, vacant) => {
                     for (class, positions) in vacant {
@@ -296,6 +294,14 @@ impl<'a> World<'a> {
                 }
             }
         }
+        self.plan_clients();
+    }
+
+    /// What clients will do is among the things that happen at a time.
+    fn plan_clients(&mut self) {
+        let mut todo = std::mem::take(&mut self.router.todo);
+        todo.drain(..).for_each(|(at, task)| self.at(at, Task::Client(task)));
+        self.router.todo = todo;
     }
 
     fn act(&mut self, at: Nanos, task: Task) {
@@ -313,12 +319,10 @@ impl<'a> World<'a> {
                 }
             }
             Task::Arrived(source) => self.nodes[source as usize].resume(at, true),
-            Task::Map(fetch, owners) => {
-                if let Some((process, until)) = self.router.map_arrives(fetch, &owners, at, &mut self.nodes) {
-                    self.at(until, Task::Rested(process));
-                }
+            Task::Client(task) => {
+                self.router.act(at, task, &mut self.nodes);
+                self.plan_clients();
             }
-            Task::Rested(process) => self.router.rested(process, at, &mut self.nodes),
             Task::Hear(sender) => {
                 let view = &self.nodes[sender as usize].seat().view;
                 let epoch = view.epoch(sender);
@@ -342,7 +346,10 @@ impl<'a> World<'a> {
     pub(super) fn unsettle(&mut self) {
         if !self.unsettled {
             self.unsettled = true;
+            let tells_all = self.router.waits_for_all();
             self.nodes.iter_mut().for_each(|node| node.seat().watches = true);
+            self.nodes.iter_mut().for_each(|node| node.seat().tells_all = tells_all);
+            self.router.told_from(self.nodes.iter().map(|node| node.server.main.now).max().unwrap_or(0));
         }
         if !self.looking {
             self.looking = true;
@@ -364,6 +371,7 @@ impl<'a> World<'a> {
         if right {
             self.unsettled = false;
             self.nodes.iter_mut().for_each(|node| node.seat().watches = false);
+            self.nodes.iter_mut().for_each(|node| node.seat().tells_all = false);
         } else {
             self.looking = true;
             self.at(at + LOOKS_EVERY, Task::Look);

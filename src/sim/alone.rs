@@ -153,6 +153,7 @@ impl<P: Probe> Simulation<P> {
             Unfinished::Nothing => Some(true),
             Unfinished::Gathered(polled_at) => Some(self.turn_of_units(polled_at)),
             Unfinished::Executed(work, several) => {
+                self.fates.clear();
                 self.spend(&work);
                 self.charge_turn(self.units.len() as u64, &work);
                 let goes_on = self.finish_turn(lane.now, self.server.main.now, &work);

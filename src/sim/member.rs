@@ -13,7 +13,9 @@ use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
+use super::node_maps::GivenMap;
 use crate::redis::cluster_call::{Answer, Order};
+use crate::redis::cluster_slots_reply::MapCommand;
 use crate::redis::migrate::MigrateCost;
 use crate::redis::node_query::{Asked, Present, Query, Verdict};
 use crate::redis::nodes_conf::{ConfigContent, ConfigFile};
@@ -81,8 +83,8 @@ pub(crate) enum Call {
     Order(u16, Order),
     /// RESTORE-ASKING of keys.
     Restore(Parcel),
-    /// CLUSTER SLOTS.
-    Map,
+    /// The map of slots.
+    Map(MapCommand),
 }
 
 /// Keys of a MIGRATE on their way.
@@ -122,8 +124,10 @@ pub(crate) enum Told {
     },
     /// Keys of that node were restored; when it reads so.
     Restored(u16, Nanos),
-    /// A map for a fetch, as this node sees the slots, and when it is there.
-    Map(u32, Nanos),
+    /// A map for a fetch, as this node sees the slots, and when a client reads it.
+    Map(u32, Arc<Vec<u16>>, Nanos),
+    /// A command of a pipeline is answered; when the client reads the reply.
+    Answered(Unit, Nanos),
     /// It claims its slots with a new epoch; when others hear.
     Claims(Nanos),
     /// A slot is another's now, which gets the places of keys that could come to be in it, by class.
@@ -147,6 +151,10 @@ pub(crate) struct Member {
     pub(crate) watches: bool,
     /// For the world.
     pub(crate) told: Vec<Told>,
+    /// The world wants to know of every command that is answered.
+    pub(crate) tells_all: bool,
+    /// The last map it gave.
+    pub(super) map: Option<GivenMap>,
     /// Requests in the queues that have been redirected before.
     pub(crate) ticketed: u32,
     /// Replies it gave instead of executing a command.
@@ -195,6 +203,8 @@ impl Member {
             view: seat.view,
             watches: false,
             told: Vec::new(),
+            tells_all: false,
+            map: None,
             ticketed: 0,
             refused: Refused::default(),
             on_open_slots: 0,
@@ -288,7 +298,7 @@ impl Member {
         .with_slots(&owners)
     }
 
-    /// Ranges of slots in a reply to CLUSTER SLOTS.
+    /// Ranges of slots, those without an owner too.
     pub(super) fn ranges(&self) -> u64 {
         let owners = self.view.owners();
         1 + owners.windows(2).filter(|pair| pair[0] != pair[1]).count() as u64
@@ -376,12 +386,29 @@ impl<P: Probe> Simulation<P> {
         let unit = self.units[place];
         let fate = self.fates.get(place).copied().unwrap_or(Fate::Executed);
         let told = match fate {
-            Fate::Executed if unit.ticket == 0 => return true,
-            Fate::Executed => Told::Settled(unit, read_at),
+            Fate::Executed => {
+                self.tell_executed(unit, read_at);
+                return true;
+            }
             Fate::Acknowledged => Told::AskingDone(unit, read_at),
             Fate::Refused(verdict) => Told::Redirected(unit, verdict, read_at),
         };
         self.seat().told.push(told);
-        fate == Fate::Executed
+        false
+    }
+
+    /// Tells the world of a unit that was executed, if it asked for that.
+    pub(super) fn tell_executed(&mut self, unit: Unit, read_at: Nanos) {
+        let Some(member) = &mut self.member else { return };
+        if unit.ticket > 0 {
+            member.told.push(Told::Settled(unit, read_at));
+        } else if member.tells_all {
+            member.told.push(Told::Answered(unit, read_at));
+        }
+    }
+
+    /// Whether the unit at `place` was executed, and not refused or ASKING.
+    pub(super) fn was_executed(&self, place: usize) -> bool {
+        self.fates.get(place).is_none_or(|fate| *fate == Fate::Executed)
     }
 }

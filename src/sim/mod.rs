@@ -9,6 +9,7 @@ mod hot_key;
 mod lane;
 pub(crate) mod member;
 mod node_calls;
+mod node_maps;
 mod patterns;
 mod predict;
 mod replicas;

@@ -31,13 +31,7 @@ impl<P: Probe> Simulation<P> {
             match call {
                 Call::Order(slot, order) => self.obey(asker, slot, order),
                 Call::Restore(parcel) => self.restore(asker, parcel),
-                Call::Map => {
-                    let cost = self.server.prices.cluster.slots_per_range * self.seat().ranges();
-                    self.server.main.charge(Cause::ClusterCommand, cost);
-                    if let Asker::Client(fetch) = asker {
-                        self.seat().replies.push(Told::Map(fetch, NEVER));
-                    }
-                }
+                Call::Map(command) => self.give_map(asker, command),
             }
         }
     }
@@ -276,8 +270,10 @@ impl<P: Probe> Simulation<P> {
         for mut told in replies.drain(..) {
             self.server.main.charge(Cause::Reply, write);
             let there_at = self.server.main.now + delay;
-            if let Told::Answer(_, _, at) | Told::Restored(_, at) | Told::Map(_, at) = &mut told {
-                *at = there_at;
+            match &mut told {
+                Told::Answer(_, _, at) | Told::Restored(_, at) => *at = there_at,
+                Told::Map(_, _, at) => *at = self.map_read_at(),
+                _ => {}
             }
             self.seat().told.push(told);
         }

@@ -165,7 +165,6 @@ impl<P: Probe> Simulation<P> {
             let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
             if let Some(member) = &mut self.member {
                 // What becomes of it is for the client's library to say.
-                member.ticketed -= (unit.ticket > 0) as u32;
                 member.told.push(Told::Lost(unit, read_at));
                 self.groups[unit.group as usize].with_routed(|routed| routed.unfinished());
                 continue;
@@ -176,6 +175,11 @@ impl<P: Probe> Simulation<P> {
             if self.patterned {
                 self.refuse_step(&unit, read_at);
             }
+        }
+        let queued = self.groups.iter().flat_map(|group| group.queued());
+        let ticketed = queued.filter(|queued| queued.1 > 0).count() as u32;
+        if let Some(member) = &mut self.member {
+            member.ticketed = ticketed;
         }
     }
 

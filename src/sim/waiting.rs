@@ -83,8 +83,10 @@ impl<P: Probe> Simulation<P> {
     /// The WAITs behind the commands of this turn: executed, and their clients blocked.
     pub(super) fn execute_waits(&mut self, polled_at: Nanos) {
         let each = self.server.prices.cpu.ping;
-        let waits = self.units.iter().filter(|unit| self.waiting.specs[unit.group as usize].is_some());
-        let cost = waits.count() as u64 * each;
+        let waits = |(place, unit): &(usize, &Unit)| {
+            self.waiting.specs[unit.group as usize].is_some() && self.was_executed(*place)
+        };
+        let cost = self.units.iter().enumerate().filter(waits).count() as u64 * each;
         self.server.main.charge(Cause::Command, cost);
         self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
         let (now, changes) = (self.server.main.now, self.server.changes);
@@ -92,7 +94,12 @@ impl<P: Probe> Simulation<P> {
         for index in 0..self.units.len() {
             let unit = self.units[index];
             let service = if P::ON { self.services[index] } else { 0 };
-            let Some(spec) = self.waiting.specs[unit.group as usize] else {
+            // Behind a redirect WAIT is not sent: the client goes to another node with it.
+            let executed = self.was_executed(index);
+            let Some(spec) = self.waiting.specs[unit.group as usize].filter(|_| executed) else {
+                if let Some(fate) = self.fates.get(index).copied() {
+                    self.fates[place] = fate;
+                }
                 (self.units[place], place) = (unit, place + 1);
                 if P::ON {
                     self.services[place - 1] = service;
@@ -120,6 +127,7 @@ impl<P: Probe> Simulation<P> {
             });
         }
         self.units.truncate(place);
+        self.fates.truncate(place);
         self.services.truncate(place);
     }
 
@@ -170,6 +178,7 @@ impl<P: Probe> Simulation<P> {
             let out_at = sent_at + self.transmission.of(unit.reply_bytes + WAIT_REPLY);
             let read_at = self.groups[group].receive(unit.connection, unit.commands, out_at);
             self.recorder.answered(group, &unit, read_at);
+            self.tell_executed(unit, read_at);
             self.server.loss.acknowledge(flushed_at, unit.writes as u64);
             self.unblock(unit.connection);
             if P::ON {

@@ -76,6 +76,11 @@ fn check_group(section: &Section<'_>, group: &Workload, tagged: bool, reader: &m
             "take servers out: sub-keys go to nodes by their slots",
         );
     }
+    if group.wait.is_some() && group.pipeline > 1 {
+        let read = "workload.pipeline: a pipeline that ends with WAIT is not simulated in a cluster";
+        let remedy = "set pipeline = 1: WAIT goes to one node, and a pipeline to several";
+        reader.problem(&section.place_of("pipeline"), read, remedy);
+    }
     let place = section.place_of(if section.has("mix") { "mix" } else { "operation" });
     for (command, _) in &group.mix {
         if command.kind.is_stream() {
