@@ -75,10 +75,17 @@ impl Server {
             ClassMap::InOrder if present < size => Held::Absent,
             ClassMap::InOrder if self.expires.of_class(class) == 0 => Held::Lasting,
             ClassMap::InOrder => self.expires.look_at_oldest(class, places),
-            _ => {
+            _ if self.keyspace.scope.is_everything() => {
                 let r = places.below(size);
                 self.expires.look(class, r, present, places)
             }
+            // One of the keys that this command is about: it expires as any of its class.
+            _ => match self.keyspace.places(class) {
+                (size, here) if here > 0 && places.below(size) < here => {
+                    self.expires.look(class, places.below(present), present, places)
+                }
+                _ => Held::Absent,
+            },
         }
     }
 

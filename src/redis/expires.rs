@@ -240,6 +240,14 @@ impl Expires {
         }
     }
 
+    /// The key number `r` of the `present` ones of a class is deleted, whatever its deadline.
+    pub(super) fn drop_one(&mut self, class: usize, r: u64, present: u64, draws: &mut impl Uniform) {
+        if self.on {
+            let held = self.look(class, r, present, draws);
+            self.forget(class, held);
+        }
+    }
+
     /// A key of a class comes from another server with its deadline. Returns the growth of the table.
     pub(super) fn arrive(&mut self, class: usize, deadline: u64, child_alive: bool) -> Growth {
         let wall = self.wall;

@@ -8,6 +8,7 @@ mod alone;
 mod hot_key;
 pub(crate) mod member;
 mod node_calls;
+mod open_slots;
 mod patterns;
 mod predict;
 mod replicas;

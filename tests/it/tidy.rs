@@ -23,7 +23,6 @@ const LEVELS: &[&[&str]] = &[
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
     &["cluster"],
-    &["sim", "cluster"],
     &["report"],
     &["bench"],
     &["cli"],
@@ -43,8 +42,6 @@ const APART: &[(&str, &[&str])] = &[
 const CORE: &[&str] = &[
     "redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots",
 ];
-const CORE: &[&str] =
-    &["redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
