@@ -8,6 +8,7 @@ use crate::observe::histogram::Histogram;
 use crate::observe::result::RunResult;
 use crate::redis::slot_view::NONE;
 use crate::scenario::cluster::MoveAction;
+use crate::sim::member::Asker;
 use crate::units::NEVER;
 
 impl World<'_> {
@@ -15,12 +16,18 @@ impl World<'_> {
     pub(super) fn finish(mut self) -> RunResult {
         let horizon = self.horizon;
         for index in 0..self.nodes.len() {
-            // A node that waits for another in MIGRATE waits to the end.
-            self.nodes[index].resume(horizon, false);
+            // A node that waits for another in MIGRATE waits to the end: keys that were not read are back, those that
+            // were are there.
+            if self.nodes[index].seat().is_parked() {
+                let target = self.target_of(index as u16);
+                let withdrawn = self.nodes[target].withdraw(Asker::Node(index as u16));
+                self.nodes[index].resume(horizon, !withdrawn);
+            }
             while self.nodes[index].run_until(NEVER) {}
             self.nodes[index].tick();
             self.hear_from(index);
         }
+        self.check_places();
         self.pass_windows(0);
         let at_end = self.so_far();
         let mut cluster = self.cluster_result(at_end);

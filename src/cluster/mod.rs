@@ -2,6 +2,7 @@
 
 pub mod atomic_move;
 mod finish;
+mod ledger;
 pub mod legacy_fix;
 pub mod legacy_move;
 mod merge;

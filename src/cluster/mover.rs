@@ -78,27 +78,17 @@ impl World<'_> {
         open.dedup();
         let mut steps = Vec::new();
         for slot in open {
-            // Keys that have left their owner are where it sends them.
-            let moved = self.nodes.iter_mut().find_map(|node| {
-                let leaving = node.seat().leaving().iter().find(|leaving| leaving.slot == slot)?;
-                Some((leaving.moved(), node.seat().view.migrating_to(slot)?))
+            let claims = self.nodes.iter_mut().enumerate().map(|(index, node)| {
+                let keys = node.keys_in(slot);
+                let view = &node.seat().view;
+                Claim {
+                    owns: view.owner(slot) == index as u16,
+                    migrating_to: view.migrating_to(slot).map(usize::from),
+                    importing: view.importing_from(slot).is_some(),
+                    keys,
+                }
             });
-            let claims: Vec<Claim> = self
-                .nodes
-                .iter_mut()
-                .enumerate()
-                .map(|(index, node)| {
-                    let member = node.seat();
-                    let left = member.leaving().iter().find(|leaving| leaving.slot == slot);
-                    let arrived = moved.filter(|&(_, to)| to as usize == index).map_or(0, |moved| moved.0);
-                    Claim {
-                        owns: member.view.owner(slot) == index as u16,
-                        migrating_to: member.view.migrating_to(slot).map(usize::from),
-                        importing: member.view.importing_from(slot).is_some(),
-                        keys: left.map_or(arrived, |leaving| leaving.left()),
-                    }
-                })
-                .collect();
+            let claims: Vec<Claim> = claims.collect();
             steps.extend(fix_open_slot(slot, &claims).map_err(|error| error.to_string())?);
         }
         Ok(steps)

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ledger::Ledger;
 use super::mover::Mover;
 use super::router::{ClientTask, Node, Router};
 use crate::client::key_names::KeyNames;
@@ -81,6 +82,8 @@ pub(super) struct World<'a> {
     pub(super) at_begin: Option<Histogram>,
     pub(super) at_end: Option<Histogram>,
     pub(super) open_slots_max: u32,
+    pub(super) ledger: Ledger,
+    pub(super) counts: Arc<SlotCounts>,
 }
 
 impl<'a> World<'a> {
@@ -158,7 +161,10 @@ impl<'a> World<'a> {
             at_begin: None,
             at_end: None,
             open_slots_max: 0,
+            ledger: Ledger::default(),
+            counts,
         };
+        world.ledger = Ledger::new(&world.nodes);
         for (index, planned) in spec.moves.iter().enumerate() {
             world.at(planned.at, Task::Begin(index));
         }
@@ -203,6 +209,7 @@ impl<'a> World<'a> {
         if task_at <= first && task_at < self.horizon {
             let ((at, _), task) = self.tasks.pop_first().expect("there is one");
             self.act(at, task);
+            self.check_places();
             return true;
         }
         if first >= self.horizon {
@@ -215,6 +222,11 @@ impl<'a> World<'a> {
         self.nodes[index].run_until(limit);
         self.hear_from(index);
         true
+    }
+
+    /// Target of the latest MIGRATE of node `source`.
+    pub(super) fn target_of(&self, source: u16) -> usize {
+        self.targets[source as usize] as usize
     }
 
     /// How far it is.
@@ -285,13 +297,11 @@ impl<'a> World<'a> {
                 Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
                 Told::Map(fetch, owners, at) => self.at(at, Task::Client(ClientTask::Map(fetch, owners))),
                 Told::Claims(at) => self.at(at, Task::Hear(sender)),
-                Told::Closed(owner, vacant) => {
-                    for (class, positions) in vacant {
-                        let server = &mut self.nodes[owner as usize].server;
-                        server.keyspace.give_positions(class, positions, 0, false, |_| true);
-                        server.refresh_flags();
-                    }
+                Told::Vacant(slot, to, vacant) => {
+                    self.nodes[to as usize].take_vacant(slot, &vacant);
+                    self.hear_from(to as usize);
                 }
+                Told::Gathers(slot) => self.gather(slot, sender),
             }
         }
         self.plan_clients();
@@ -302,6 +312,14 @@ impl<'a> World<'a> {
         let mut todo = std::mem::take(&mut self.router.todo);
         todo.drain(..).for_each(|(at, task)| self.at(at, Task::Client(task)));
         self.router.todo = todo;
+    }
+
+    /// Node `to` gets the places of `slot` without a key from all others.
+    fn gather(&mut self, slot: u16, to: u16) {
+        for index in (0..self.nodes.len()).filter(|&index| index != to as usize) {
+            self.nodes[index].give_vacant(slot, to);
+            self.hear_from(index);
+        }
     }
 
     fn act(&mut self, at: Nanos, task: Task) {

@@ -133,9 +133,20 @@ impl Server {
             ClassMap::InOrder if present < size => Held::Absent,
             ClassMap::InOrder if self.expires.of_class(class) == 0 => Held::Lasting,
             ClassMap::InOrder => self.expires.look_at_oldest(class, &mut plan.presence.of(n)),
-            _ => {
+            _ if self.keyspace.scope.is_everything() => {
                 let r = plan.presence.only(n).below(size);
                 self.expires.look(class, r, present, &mut plan.presence.of(n))
+            }
+            // One of the keys that this command is about: it expires as any of its class.
+            _ => {
+                let mut places = plan.presence.of(n);
+                match self.keyspace.places(class) {
+                    (size, here) if here > 0 && places.below(size) < here => {
+                        let r = places.below(present);
+                        self.expires.look(class, r, present, &mut places)
+                    }
+                    _ => Held::Absent,
+                }
             }
         }
     }

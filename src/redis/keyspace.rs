@@ -4,9 +4,11 @@
 //! is the same for 10 keys and 10^9.
 
 mod positions;
+pub mod scope;
 
 pub use positions::Elements;
 
+use self::scope::Scope;
 use super::dict::{Dict, Growth};
 use super::version::Version;
 use crate::client::key_classes::KeyClasses;
@@ -38,6 +40,8 @@ pub struct Keyspace {
     element_bytes: f64,
     /// Their number.
     elements: f64,
+    /// What the running command is about, on a node with open slots.
+    pub scope: Scope,
 }
 
 /// The classes of one group of clients within the partition that all groups share.
@@ -103,6 +107,7 @@ impl Keyspace {
             base_bytes: memory.empty,
             element_bytes: 0.0,
             elements: 0.0,
+            scope: Scope::default(),
         };
         (keyspace, maps)
     }
@@ -159,13 +164,28 @@ impl Keyspace {
         let (present, size) = (self.present[class], self.size(class));
         present == size
             || match map {
+                _ if !self.scope.is_everything() => self.exists_within(class, draw),
                 ClassMap::InOrder => n % size < present,
                 _ => draw() * (size as f64) < present as f64,
             }
     }
 
+    #[cold]
+    fn exists_within(&self, class: usize, draw: impl FnOnce() -> f64) -> bool {
+        let (size, present) = self.places(class);
+        present > 0 && (present == size || draw() * (size as f64) < present as f64)
+    }
+
+    /// Keys that can exist and those that do of a class, of what the running command is about.
+    #[inline(always)]
+    pub fn places(&self, class: usize) -> (u64, u64) {
+        let within = if self.scope.is_everything() { None } else { self.scope.of(class) };
+        within.map_or((self.sizes[class], self.present[class]), |places| (places.size, places.present))
+    }
+
     /// A key of `class` comes into being; `child_alive` and `may_grow` decide whether the table may grow.
     pub fn insert(&mut self, class: usize, child_alive: bool, may_grow: impl FnOnce(u64) -> bool) -> Growth {
+        self.scope.book(class, true);
         self.present[class] += 1;
         self.keys += 1;
         self.complete = self.keys == self.positions;
@@ -175,6 +195,7 @@ impl Keyspace {
 
     /// A key of `class` is gone.
     pub fn remove(&mut self, class: usize) {
+        self.scope.book(class, false);
         self.present[class] -= 1;
         self.keys -= 1;
         self.complete = false;

@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::node_maps::GivenMap;
 use super::run::Simulation;
 use super::turn::Probe;
 use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
-use super::node_maps::GivenMap;
 use crate::redis::cluster_call::{Answer, Order};
 use crate::redis::cluster_slots_reply::MapCommand;
 use crate::redis::migrate::MigrateCost;
@@ -21,7 +21,7 @@ use crate::redis::node_query::{Asked, Present, Query, Verdict};
 use crate::redis::nodes_conf::{ConfigContent, ConfigFile};
 use crate::redis::plan::GroupPlan;
 use crate::redis::server::Server;
-use crate::redis::slot_keys::{Carried, LeavingSlot};
+use crate::redis::slot_keys::{Carried, OpenSlots};
 use crate::redis::slot_view::ClusterView;
 use crate::redis::work::Work;
 use crate::rng::Stream;
@@ -130,8 +130,10 @@ pub(crate) enum Told {
     Answered(Unit, Nanos),
     /// It claims its slots with a new epoch; when others hear.
     Claims(Nanos),
-    /// A slot is another's now, which gets the places of keys that could come to be in it, by class.
-    Closed(u16, Vec<(usize, u64)>),
+    /// Places of a slot in which keys could come to be go to the node where they would, by class.
+    Vacant(u16, u16, Vec<(usize, u64)>),
+    /// All places of a slot without a key are this node's again, or from now on.
+    Gathers(u16),
 }
 
 /// A MIGRATE that waits for its target.
@@ -163,7 +165,7 @@ pub(crate) struct Member {
     pub(crate) on_open_slots: u64,
     /// nodes.conf.
     pub(crate) config: ConfigFile,
-    pub(super) leaving: Vec<LeavingSlot>,
+    pub(crate) open: OpenSlots,
     pub(super) calls: VecDeque<(Nanos, Asker, Call)>,
     pub(super) parked: Option<Parked>,
     /// Replies to calls of this turn.
@@ -209,7 +211,7 @@ impl Member {
             refused: Refused::default(),
             on_open_slots: 0,
             config: ConfigFile::default(),
-            leaving: Vec::new(),
+            open: OpenSlots::default(),
             calls: VecDeque::new(),
             parked: None,
             replies: Vec::new(),
@@ -233,12 +235,7 @@ impl Member {
     /// Every request can be executed without a look at its slot.
     #[inline(always)]
     pub(super) fn is_quiet(&self) -> bool {
-        !self.watches && self.ticketed == 0 && self.view.is_calm()
-    }
-
-    /// The slots that keys leave.
-    pub(crate) fn leaving(&self) -> &[LeavingSlot] {
-        &self.leaving
+        !self.watches && self.ticketed == 0 && self.view.is_calm() && self.open.slots.is_empty()
     }
 
     /// Whether a turn has calls to answer or nodes.conf to save.
@@ -256,7 +253,7 @@ impl Member {
             asking: unit.ticket & ASKED > 0,
             ..Query::one_key(unit.slot, is_write)
         };
-        let leaving = self.leaving.iter().find(|leaving| leaving.slot == unit.slot);
+        let leaving = self.open.slots.iter().find(|open| open.slot == unit.slot);
         let answer = self.asked.node_by_query(&self.view, &query, || {
             let Some(leaving) = leaving else { return Present::All };
             let held = plan
@@ -359,6 +356,7 @@ impl<P: Probe> Simulation<P> {
             work.commands += 1;
             return Fate::Acknowledged;
         }
+        member.open.look(server, &mut member.stream);
         let verdict = member.judge(&unit, plan, server);
         member.on_open_slots += member.view.migrating_to(unit.slot).is_some() as u64;
         if verdict != Verdict::Serve {
@@ -368,16 +366,11 @@ impl<P: Probe> Simulation<P> {
             work.reply_bytes += verdict.reply_bytes(ADDRESS);
             return Fate::Refused(verdict);
         }
-        let leaving = member.leaving.iter_mut().find(|leaving| leaving.slot == unit.slot);
-        let rank = leaving.is_some().then(|| plan.ranks_of(unit.first, 1).next()).flatten();
-        let class = rank.map_or(0, |rank| server.keyspace.class_of_rank(rank));
-        let before = server.keyspace.present()[class];
+        member.begin_command(unit.slot, server);
         let answered = server.execute(plan, unit.first, 1, work);
+        member.end_command(unit.slot, server);
         let unit = &mut self.units[place];
         (unit.reads, unit.writes) = (answered.reads, answered.writes);
-        if let Some(leaving) = leaving {
-            leaving.changed(class, before, server.keyspace.present()[class]);
-        }
         Fate::Executed
     }
 

@@ -10,6 +10,7 @@ mod lane;
 pub(crate) mod member;
 mod node_calls;
 mod node_maps;
+mod open_slots;
 mod patterns;
 mod predict;
 mod replicas;

@@ -8,7 +8,6 @@ use crate::redis::cluster_call::{Answer, Order, ReplyError};
 use crate::redis::memory::ValueShape;
 use crate::redis::migrate::{MigrateCost, MigrateSetting, MovedKey};
 use crate::redis::nodes_conf::ConfigEvent;
-use crate::redis::slot_keys::LeavingSlot;
 use crate::redis::slot_view::{NONE, SetSlot};
 use crate::units::{MILLISECOND, NEVER, Nanos};
 
@@ -42,7 +41,7 @@ impl<P: Probe> Simulation<P> {
         self.server.main.block(Cause::Restore, parcel.cost.restore + reads, || {
             format!("{} keys of slot {}", parcel.cost.keys, parcel.slot)
         });
-        self.server.take_in(&parcel.keys);
+        self.take_in(parcel.slot, &parcel.keys);
         self.server.propagate(parcel.cost.target_logged, parcel.cost.keys.into());
         self.server.rdb.dirty += u64::from(parcel.cost.keys);
         self.seat().replies.push(Told::Restored(source, NEVER));
@@ -99,13 +98,11 @@ impl<P: Probe> Simulation<P> {
         self.seat().replies.push(Told::Answer(asker, answer, NEVER));
     }
 
-    /// Keys of a slot that leaves; of another nobody asks.
-    fn keys_in(&mut self, slot: u16) -> u64 {
+    /// Keys of a slot that is open here or was; of another nobody asks.
+    pub(crate) fn keys_in(&mut self, slot: u16) -> u64 {
         let (server, member) = (&self.server, self.member.as_mut().expect("only of a node"));
-        member.leaving.iter_mut().find(|leaving| leaving.slot == slot).map_or(0, |leaving| {
-            leaving.fit(server);
-            leaving.left()
-        })
+        member.open.look(server, &mut member.stream);
+        member.open.get(slot).map_or(0, |open| open.left())
     }
 
     fn set_slot(&mut self, slot: u16, to: SetSlot) -> Answer {
@@ -123,39 +120,31 @@ impl<P: Probe> Simulation<P> {
         if changed.broadcast {
             member.told.push(Told::Claims(now + member.link_delay));
         }
+        let me = member.index;
         match to {
-            SetSlot::Migrating(_) if member.leaving.iter().all(|leaving| leaving.slot != slot) => {
-                let keyspace = &self.server.keyspace;
-                let positions: Vec<u64> = (0..keyspace.classes())
-                    .map(|class| member.counts.in_slot(keyspace.ranks_of(class), slot))
-                    .collect();
-                let leaving = LeavingSlot::new(slot, &positions, &self.server, &mut member.stream);
-                member.leaving.push(leaving);
+            SetSlot::Migrating(target) => {
+                member.open_slot(slot, &self.server);
+                member.send_vacant(slot, target, &mut self.server);
             }
-            SetSlot::Node(owner) if mine && owner != member.index => self.close(slot, owner),
-            _ => {}
+            SetSlot::Node(owner) if mine && owner != me => self.close(slot, owner),
+            SetSlot::Node(owner) if owner == me => member.told.push(Told::Gathers(slot)),
+            SetSlot::Stable if mine => member.told.push(Told::Gathers(slot)),
+            _ => member.close_whole(&self.server),
         }
         Answer::Ok
-    }
-
-    /// The slot is another's: what could have come to be in it will come to be there.
-    fn close(&mut self, slot: u16, owner: u16) {
-        let member = self.member.as_mut().expect("only of a node");
-        let Some(place) = member.leaving.iter().position(|leaving| leaving.slot == slot) else { return };
-        let leaving = member.leaving.remove(place);
-        let vacant: Vec<(usize, u64)> = leaving.vacant().filter(|part| part.1 > 0).collect();
-        for &(class, positions) in &vacant {
-            self.server.keyspace.take_positions(class, positions, 0);
-        }
-        member.told.push(Told::Closed(owner, vacant));
-        self.server.refresh_flags();
     }
 
     /// Another node claims `slots` with its epoch.
     pub(crate) fn hear(&mut self, sender: u16, epoch: u64, slots: &[u16]) {
         let member = self.member.as_mut().expect("only of a node");
-        let keys: Vec<(u16, u64)> =
-            member.leaving.iter().map(|leaving| (leaving.slot, leaving.left())).collect();
+        // A slot that is taken away without having been open has its keys all the same.
+        let taken = slots.iter().copied().filter(|&slot| member.view.owner(slot) == member.index);
+        let taken: Vec<u16> = taken.collect();
+        for &slot in &taken {
+            member.open_slot(slot, &self.server);
+        }
+        let open = &member.open.slots;
+        let keys: Vec<(u16, u64)> = open.iter().map(|open| (open.slot, open.left())).collect();
         let before = member.view.epoch(sender);
         let changed = member.view.hear(sender, epoch, slots.iter().copied(), |slot| {
             keys.iter().find(|leaving| leaving.0 == slot).map_or(0, |leaving| leaving.1)
@@ -166,11 +155,13 @@ impl<P: Probe> Simulation<P> {
         if changed.save.write {
             member.config.note(ConfigEvent::SlotsTaken);
         }
-        for (slot, _) in keys {
+        for slot in taken {
             if self.seat().view.owner(slot) == sender {
                 self.close(slot, sender);
             }
         }
+        let member = self.member.as_mut().expect("only of a node");
+        member.close_whole(&self.server);
     }
 
     fn migrate(&mut self, asker: Asker, slot: u16, to: u16, call: (u32, bool, Nanos)) {
@@ -183,13 +174,18 @@ impl<P: Probe> Simulation<P> {
             replace,
             lazy_delete: server.config.lazyfree_lazy_server_del,
         };
-        let leaving = member.leaving.iter_mut().find(|leaving| leaving.slot == slot);
-        let carried =
-            leaving.map_or(Vec::new(), |leaving| server.give_away(leaving, keys, &mut member.stream));
+        member.open.look(server, &mut member.stream);
+        let open = member.open.get(slot);
+        // Borrowed apart from the stream that draws.
+        let mut draws = member.stream.clone();
+        let carried = open.map_or(Vec::new(), |open| server.give_away(open, keys, &mut draws));
+        member.stream = draws;
+        member.open.booked(server);
+        member.send_vacant(slot, to, server);
+        member.close_whole(server);
         let now_ms = server.expires.wall_at(since);
         let moved: Vec<MovedKey> = carried
             .iter()
-            .filter(|key| !key.expired)
             .map(|key| MovedKey {
                 key_size: member.key_size,
                 value: ValueShape::Text(member.values.sample(&mut member.stream)),
@@ -229,18 +225,16 @@ impl<P: Probe> Simulation<P> {
             server.rdb.dirty += u64::from(keys);
             Answer::Migrated { keys, bytes, error: None }
         } else {
-            server.take_in(&parcel.keys);
-            if let Some(leaving) = member.leaving.iter_mut().find(|leaving| leaving.slot == parcel.slot) {
-                leaving.returned(&parcel.keys);
-            }
+            self.take_in(parcel.slot, &parcel.keys);
             Answer::Migrated { keys: 0, bytes, error: Some(ReplyError::IoError) }
         };
+        let server = &mut self.server;
         let span = server.main.now - since;
         server
             .main
             .blocks
             .add(since, span, Cause::Migrate, || format!("{keys} keys of slot {}", parcel.slot));
-        member.replies.push(Told::Answer(asker, answer, NEVER));
+        self.seat().replies.push(Told::Answer(asker, answer, NEVER));
         self.control_at = self.server.main.now;
         self.update_special();
     }

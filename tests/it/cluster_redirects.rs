@@ -163,8 +163,7 @@ fn a_moved_costs_what_its_round_trips_cost() {
 /// The key has left the slot, which is still open, from 2.8 s on until beyond 3.5 s: the ways between nodes are long.
 fn open_slot(client: ClientProfile, processes: u32, at: Nanos) -> (Scenario, usize) {
     let source = uniform(at + 1900 * MILLISECOND, 97.0);
-    let (mut scenario, owner) =
-        with_one_key(world(client, processes, 20, source, at + 2500 * MILLISECOND));
+    let (mut scenario, owner) = with_one_key(world(client, processes, 20, source, at + 2500 * MILLISECOND));
     spec(&mut scenario).link_delay = 200 * MILLISECOND;
     moves(&mut scenario, at, [only_slot()], (owner + 7) % 20, 10);
     (scenario, owner)

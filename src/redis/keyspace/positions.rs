@@ -19,6 +19,11 @@ pub struct Elements {
 }
 
 impl Keyspace {
+    /// Keys that can exist in the whole cluster.
+    pub fn ranks(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
     /// Ranks of a class in the whole cluster.
     pub fn ranks_of(&self, class: usize) -> Range<u64> {
         let start = if class == 0 { 0 } else { self.ends[class - 1] };

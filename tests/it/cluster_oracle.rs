@@ -1,0 +1,1 @@
+//! A cluster against what is known without one.
