@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::failover::{Failover, silence_from};
+use super::hosts::Hosts;
 use super::mover::Mover;
 use super::router::{Node, Router};
 use crate::client::key_names::KeyNames;
@@ -50,6 +52,24 @@ pub(super) enum Task {
     Hear(u16),
     /// Are all maps right by now?
     Look,
+    /// A node's clusterCron.
+    Cron,
+    /// Does a node still wait in that MIGRATE?
+    Watch(u16, u64),
+    /// A silent node comes back, if it is still that silence.
+    Return(u16, u64),
+    /// A dead process refuses connections.
+    Refuse(u16, u64),
+    /// A replica of that node asks for votes.
+    Elect(u16, u64, usize),
+    /// An election has led to nothing.
+    Again(u16, u64),
+    /// A vote for a replica of that node arrives, of that round.
+    Voted(u16, u32),
+    /// A replaced primary is back.
+    Follows(u16, u64, usize),
+    /// Nodes on one machine learn of one another.
+    Hosts,
 }
 
 /// A cluster that runs.
@@ -70,7 +90,7 @@ pub(super) struct World<'a> {
     /// Number of each node's latest MIGRATE.
     waits: Vec<u64>,
     /// Target of each node's latest MIGRATE.
-    targets: Vec<u16>,
+    pub(super) targets: Vec<u16>,
     /// Moves that run.
     pub(super) moving: u32,
     /// Requests may meet the wrong node.
@@ -83,6 +103,8 @@ pub(super) struct World<'a> {
     pub(super) at_begin: Option<Histogram>,
     pub(super) at_end: Option<Histogram>,
     pub(super) open_slots_max: u32,
+    pub(super) failover: Failover,
+    pub(super) hosts: Hosts,
 }
 
 impl<'a> World<'a> {
@@ -126,6 +148,7 @@ impl<'a> World<'a> {
                     key_size: scenario.dataset.key_size,
                     values: Sampler::new(&scenario.dataset.value_size),
                     stream: streams.open(StreamId::Migration, index as u64),
+                    silence_from: silence_from(spec.node_timeout),
                 };
                 let mut node = Simulation::new(node, options, (), Some(seat));
                 node.recorder.pass_on();
@@ -160,12 +183,19 @@ impl<'a> World<'a> {
             at_begin: None,
             at_end: None,
             open_slots_max: 0,
+            failover: Failover::new(spec.nodes.len(), streams.open(StreamId::ClusterBus, 0)),
+            hosts: Hosts::new(spec.nodes.iter().map(|node| node.host).collect()),
         };
         for (index, planned) in spec.moves.iter().enumerate() {
             world.at(planned.at, Task::Begin(index));
         }
         if owners.contains(&NONE) {
             world.unsettle();
+        }
+        world.note_down(0);
+        let hosts_at = world.hosts.first_at();
+        if hosts_at != NEVER {
+            world.at(hosts_at, Task::Hosts);
         }
         world
     }
@@ -213,6 +243,10 @@ impl<'a> World<'a> {
             limit = limit.min(second.saturating_add(self.lookahead)).max(first + 1);
         }
         self.nodes[index].run_until(limit);
+        let now = self.nodes[index].server.main.now;
+        if now > limit.saturating_add(silence_from(self.spec.node_timeout)) {
+            self.was_long(index, limit);
+        }
         self.hear_from(index);
         true
     }
@@ -279,6 +313,7 @@ impl<'a> World<'a> {
                     self.waits[index] += 1;
                     self.targets[index] = to;
                     self.at(gives_up_at, Task::GiveUp(sender, self.waits[index]));
+                    self.watch_migrate(index, at, self.waits[index]);
                     self.nodes[to as usize].call(at, Asker::Node(sender), Call::Restore(parcel));
                 }
                 Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
@@ -294,6 +329,8 @@ impl<'a> World<'a> {
                         server.refresh_flags();
                     }
                 }
+                Told::Silent(silence) => self.falls_silent(index, silence),
+                Told::Voted(node, round, at) => self.at(at, Task::Voted(node, round)),
             }
         }
     }
@@ -312,6 +349,7 @@ impl<'a> World<'a> {
                     }
                 }
             }
+            Task::Arrived(source) if self.failover.is_stray(source) => {}
             Task::Arrived(source) => self.nodes[source as usize].resume(at, true),
             Task::Map(fetch, owners) => {
                 if let Some((process, until)) = self.router.map_arrives(fetch, &owners, at, &mut self.nodes) {
@@ -335,6 +373,19 @@ impl<'a> World<'a> {
                 self.looking = false;
                 self.settle(at);
             }
+            Task::Cron => self.cluster_cron(at),
+            Task::Watch(source, wait) => {
+                if self.waits[source as usize] == wait {
+                    self.still_waits(source as usize);
+                }
+            }
+            Task::Return(index, number) => self.comes_back(index as usize, number, at),
+            Task::Refuse(index, number) => self.refuse(index as usize, number, at),
+            Task::Elect(node, number, replica) => self.elect(node as usize, number, replica, at),
+            Task::Again(node, number) => self.elect_again(node as usize, number, at),
+            Task::Voted(node, round) => self.voted(node as usize, round, at),
+            Task::Hosts => self.look_at_hosts(at),
+            Task::Follows(node, number, replica) => self.follows(node as usize, number, replica),
         }
     }
 

@@ -31,6 +31,11 @@ impl<P: Probe> Simulation<P> {
             match call {
                 Call::Order(slot, order) => self.obey(asker, slot, order),
                 Call::Restore(parcel) => self.restore(asker, parcel),
+                Call::Vote(of, round) => {
+                    // The vote is saved before it is given.
+                    self.seat().config.note(ConfigEvent::Vote);
+                    self.seat().replies.push(Told::Voted(of, round, NEVER));
+                }
                 Call::Map => {
                     let cost = self.server.prices.cluster.slots_per_range * self.seat().ranges();
                     self.server.main.charge(Cause::ClusterCommand, cost);
@@ -276,7 +281,11 @@ impl<P: Probe> Simulation<P> {
         for mut told in replies.drain(..) {
             self.server.main.charge(Cause::Reply, write);
             let there_at = self.server.main.now + delay;
-            if let Told::Answer(_, _, at) | Told::Restored(_, at) | Told::Map(_, at) = &mut told {
+            if let Told::Answer(_, _, at)
+            | Told::Restored(_, at)
+            | Told::Map(_, at)
+            | Told::Voted(_, _, at) = &mut told
+            {
                 *at = there_at;
             }
             self.seat().told.push(told);
