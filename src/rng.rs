@@ -42,6 +42,8 @@ pub enum StreamId {
     Redirects = 20,
     /// Which keys of a class are in a slot, sizes of values that move.
     Migration = 21,
+    /// Whom a node pings, phases of clusterCron, delays of elections.
+    ClusterBus = 22,
     /// Phase of a replica's own clock.
     Replica = 18,
     /// Key of an operation of several steps, and whether its client dies.

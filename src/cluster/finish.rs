@@ -6,7 +6,7 @@ use super::world::World;
 use crate::observe::cluster::{ClusterResult, ClusterView, MigrationResult, NodeResult};
 use crate::observe::histogram::Histogram;
 use crate::observe::result::RunResult;
-use crate::redis::slot_view::NONE;
+use crate::redis::slot_view::{Health, NONE};
 use crate::scenario::cluster::MoveAction;
 use crate::sim::member::Asker;
 use crate::units::NEVER;
@@ -23,6 +23,7 @@ impl World<'_> {
                 let withdrawn = self.nodes[target].withdraw(Asker::Node(index as u16));
                 self.nodes[index].resume(horizon, !withdrawn);
             }
+            self.nodes[index].come_back(horizon);
             while self.nodes[index].run_until(NEVER) {}
             self.nodes[index].tick();
             self.hear_from(index);
@@ -94,6 +95,8 @@ impl World<'_> {
             after: at_end.since(&during_end),
             before: begin,
             open_slots_max: self.open_slots_max,
+            failovers: self.failover.rows.clone(),
+            down: self.end_down(),
             ..ClusterResult::default()
         };
         for (index, node) in self.nodes.iter_mut().enumerate() {
@@ -120,17 +123,22 @@ impl World<'_> {
                 crossslot: refused.crossslot,
                 config_writes: member.config.saves,
                 config_fsyncs: member.config.fsyncs,
+                failovers: self.failover.rows.iter().filter(|row| row.node == spec.name).count() as u64,
                 ..NodeResult::default()
             });
         }
         let view = &self.nodes[0].seat().view;
+        let of = |health| {
+            let nodes = (0..self.spec.nodes.len() as u16).filter(|&node| view.health(node) == health);
+            nodes.map(|node| view.owned(node)).sum()
+        };
         let assigned = view.owners().iter().filter(|&&owner| owner != NONE).count() as u32;
         let names = self.spec.nodes.len() as u32;
         result.view = ClusterView {
             ok: view.is_up(),
             slots_assigned: assigned,
-            slots_pfail: 0,
-            slots_fail: 0,
+            slots_pfail: of(Health::PossiblyFailed),
+            slots_fail: of(Health::Failed),
             known_nodes: names * (1 + self.scenario.replicas.len() as u32),
             size: result.nodes.iter().filter(|node| node.slots_at_end > 0).count() as u32,
             current_epoch: view.current_epoch(),

@@ -1,7 +1,10 @@
 //! Several servers as one cluster: who moves which slots, and how.
 
 pub mod atomic_move;
+mod bus;
+mod failover;
 mod finish;
+mod hosts;
 mod ledger;
 pub mod legacy_fix;
 pub mod legacy_move;

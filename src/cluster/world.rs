@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::failover::{Failover, silence_from};
+use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::mover::Mover;
 use super::router::{ClientTask, Node, Router};
@@ -49,6 +51,24 @@ pub(super) enum Task {
     Hear(u16),
     /// Are all maps right by now?
     Look,
+    /// A node's clusterCron.
+    Cron,
+    /// Does a node still wait in that MIGRATE?
+    Watch(u16, u64),
+    /// A silent node comes back, if it is still that silence.
+    Return(u16, u64),
+    /// A dead process refuses connections.
+    Refuse(u16, u64),
+    /// A replica of that node asks for votes.
+    Elect(u16, u64, usize),
+    /// An election has led to nothing.
+    Again(u16, u64),
+    /// A vote for a replica of that node arrives, of that round.
+    Voted(u16, u32),
+    /// A replaced primary is back.
+    Follows(u16, u64, usize),
+    /// Nodes on one machine learn of one another.
+    Hosts,
 }
 
 /// A cluster that runs.
@@ -69,7 +89,7 @@ pub(super) struct World<'a> {
     /// Number of each node's latest MIGRATE.
     waits: Vec<u64>,
     /// Target of each node's latest MIGRATE.
-    targets: Vec<u16>,
+    pub(super) targets: Vec<u16>,
     /// Moves that run.
     pub(super) moving: u32,
     /// Requests may meet the wrong node.
@@ -84,6 +104,8 @@ pub(super) struct World<'a> {
     pub(super) open_slots_max: u32,
     pub(super) ledger: Ledger,
     pub(super) counts: Arc<SlotCounts>,
+    pub(super) failover: Failover,
+    pub(super) hosts: Hosts,
 }
 
 impl<'a> World<'a> {
@@ -127,6 +149,7 @@ impl<'a> World<'a> {
                     key_size: scenario.dataset.key_size,
                     values: Sampler::new(&scenario.dataset.value_size),
                     stream: streams.open(StreamId::Migration, index as u64),
+                    silence_from: silence_from(spec.node_timeout),
                 };
                 let mut node = Simulation::new(node, options, (), Some(seat));
                 node.recorder.pass_on();
@@ -163,6 +186,8 @@ impl<'a> World<'a> {
             open_slots_max: 0,
             ledger: Ledger::default(),
             counts,
+            failover: Failover::new(spec.nodes.len(), streams.open(StreamId::ClusterBus, 0)),
+            hosts: Hosts::new(spec.nodes.iter().map(|node| node.host).collect()),
         };
         world.ledger = Ledger::new(&world.nodes);
         for (index, planned) in spec.moves.iter().enumerate() {
@@ -170,6 +195,11 @@ impl<'a> World<'a> {
         }
         if owners.contains(&NONE) {
             world.unsettle();
+        }
+        world.note_down(0);
+        let hosts_at = world.hosts.first_at();
+        if hosts_at != NEVER {
+            world.at(hosts_at, Task::Hosts);
         }
         world
     }
@@ -220,6 +250,10 @@ impl<'a> World<'a> {
             limit = limit.min(second.saturating_add(self.lookahead)).max(first + 1);
         }
         self.nodes[index].run_until(limit);
+        let now = self.nodes[index].server.main.now;
+        if now > limit.saturating_add(silence_from(self.spec.node_timeout)) {
+            self.was_long(index, limit);
+        }
         self.hear_from(index);
         true
     }
@@ -292,6 +326,7 @@ impl<'a> World<'a> {
                     self.waits[index] += 1;
                     self.targets[index] = to;
                     self.at(gives_up_at, Task::GiveUp(sender, self.waits[index]));
+                    self.watch_migrate(index, at, self.waits[index]);
                     self.nodes[to as usize].call(at, Asker::Node(sender), Call::Restore(parcel));
                 }
                 Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
@@ -302,6 +337,8 @@ impl<'a> World<'a> {
                     self.hear_from(to as usize);
                 }
                 Told::Gathers(slot) => self.gather(slot, sender),
+                Told::Silent(silence) => self.falls_silent(index, silence),
+                Told::Voted(node, round, at) => self.at(at, Task::Voted(node, round)),
             }
         }
         self.plan_clients();
@@ -336,6 +373,7 @@ impl<'a> World<'a> {
                     }
                 }
             }
+            Task::Arrived(source) if self.failover.is_stray(source) => {}
             Task::Arrived(source) => self.nodes[source as usize].resume(at, true),
             Task::Client(task) => {
                 self.router.act(at, task, &mut self.nodes);
@@ -357,6 +395,19 @@ impl<'a> World<'a> {
                 self.looking = false;
                 self.settle(at);
             }
+            Task::Cron => self.cluster_cron(at),
+            Task::Watch(source, wait) => {
+                if self.waits[source as usize] == wait {
+                    self.still_waits(source as usize);
+                }
+            }
+            Task::Return(index, number) => self.comes_back(index as usize, number, at),
+            Task::Refuse(index, number) => self.refuse(index as usize, number, at),
+            Task::Elect(node, number, replica) => self.elect(node as usize, number, replica, at),
+            Task::Again(node, number) => self.elect_again(node as usize, number, at),
+            Task::Voted(node, round) => self.voted(node as usize, round, at),
+            Task::Hosts => self.look_at_hosts(at),
+            Task::Follows(node, number, replica) => self.follows(node as usize, number, replica),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Disk {
     aof_dirty_since: Nanos,
     /// A child's write rate \[bytes/s\].
     child_rate: f64,
+    /// Write rate of other servers on the machine \[bytes/s\].
+    neighbours: f64,
     /// Another program's write rate \[bytes/s\] and its end.
     foreign: (f64, Nanos),
     /// Until when write(2) fails with ENOSPC, and fdatasync with EIO.
@@ -55,6 +57,7 @@ impl Disk {
             dirty_aof: 0,
             aof_dirty_since: NEVER,
             child_rate: 0.0,
+            neighbours: 0.0,
             foreign: (0.0, 0),
             full_until: 0,
             fsync_fails_until: 0,
@@ -71,7 +74,7 @@ impl Disk {
         if now >= self.foreign.1 {
             self.foreign = (0.0, 0);
         }
-        let surplus = self.foreign.0 + self.child_rate - self.prices.bandwidth;
+        let surplus = self.others() + self.child_rate - self.prices.bandwidth;
         self.dirty_others = (self.dirty_others + surplus * seconds).max(0.0);
     }
 
@@ -80,18 +83,39 @@ impl Disk {
         if self.dirty_others > 0.0 {
             return 1.0;
         }
-        ((self.foreign.0 + self.child_rate) / self.prices.bandwidth).min(1.0)
+        ((self.others() + self.child_rate) / self.prices.bandwidth).min(1.0)
     }
 
     /// Bandwidth left for a child beside another program \[bytes/s\].
     pub fn bandwidth_for_child(&self) -> f64 {
-        self.prices.bandwidth * (1.0 - self.foreign.0 / self.prices.bandwidth).max(FAIR_SHARE)
+        self.prices.bandwidth * (1.0 - self.others() / self.prices.bandwidth).max(FAIR_SHARE)
     }
 
     /// A child writes at `rate` bytes/s from now on; 0 when it has gone.
     pub fn set_child_rate(&mut self, now: Nanos, rate: f64) {
         self.advance(now);
         self.child_rate = rate;
+    }
+
+    /// Other programs and servers on the machine \[bytes/s\].
+    fn others(&self) -> f64 {
+        self.foreign.0 + self.neighbours
+    }
+
+    /// A child's write rate \[bytes/s\].
+    pub fn child_rate(&self) -> f64 {
+        self.child_rate
+    }
+
+    /// Bytes of the AOF handed to write(2) so far.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Other servers on the machine write at `rate` bytes/s from now on.
+    pub fn set_neighbours(&mut self, now: Nanos, rate: f64) {
+        self.advance(now);
+        self.neighbours = rate;
     }
 
     /// Another program writes at `rate` bytes/s until `until`.

@@ -11,6 +11,17 @@ use crate::observe::replicas::FailoverRow;
 use crate::scenario::replicas::ReplicaAction;
 use crate::units::{NEVER, Nanos, format_span};
 
+/// A replica that could take its primary's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its place in the list.
+    pub index: usize,
+    /// Replicas of the same primary that are ahead of it (`clusterGetSlaveRank`).
+    pub rank: u32,
+    /// Since when it has no connection to the primary; [`NEVER`] if it has one.
+    pub apart_since: Nanos,
+}
+
 impl Server {
     /// An event of the scenario; returns how long nobody serves.
     pub fn act_on_replicas(&mut self, action: ReplicaAction) -> Option<Nanos> {
@@ -73,6 +84,40 @@ impl Server {
         }
         self.replication.update_wake();
         None
+    }
+
+    /// The primary dies: its replicas get nothing more of what is on its way.
+    pub fn cut_replicas(&mut self) {
+        let now = self.main.now;
+        self.settle_replicas(now);
+        for link in self.replication.links.iter_mut().filter(|link| link.spec.of.is_none()) {
+            link.node.cut(now);
+        }
+    }
+
+    /// Replicas that could take over at `now`, as far as their data go, in the order of the list.
+    pub fn candidates(&mut self, now: Nanos) -> Vec<Candidate> {
+        let replication = &mut self.replication;
+        let own: Vec<usize> = (0..replication.links.len())
+            .filter(|&index| replication.links[index].spec.of.is_none())
+            .collect();
+        let held: Vec<(usize, u64)> =
+            own.iter().map(|&index| (index, replication.links[index].holds(now))).collect();
+        held.iter()
+            .filter_map(|&(index, offset)| {
+                let link = &replication.links[index];
+                let usable = link.stopped_at.is_none()
+                    && !link.is_stale(now)
+                    && replication.leads_to(link.replid, offset);
+                let apart_since = if link.state.is_connected() {
+                    Some(NEVER)
+                } else {
+                    link.stats.dropped_at.last().copied()
+                };
+                let rank = held.iter().filter(|other| other.1 > offset).count() as u32;
+                usable.then_some(Candidate { index, rank, apart_since: apart_since? })
+            })
+            .collect()
     }
 
     fn note_replica(&mut self, index: usize, what: &'static str, more: String) {

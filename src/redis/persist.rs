@@ -65,7 +65,8 @@ impl Server {
         self.rdb.last_try_at = Some(self.main.now);
         let child = Child::new(ChildKind::Bgsave, trigger, self.main.now);
         if let Some(mut child) = self.fork(child) {
-            let pace = self.pace(ChildKind::Bgsave, self.main_load() + self.client_load);
+            let pace =
+                self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load);
             child.exits_at = self.main.now + pace.span;
             child.dirty_at_fork = self.rdb.dirty;
             if !self.config.appendonly {
@@ -96,7 +97,8 @@ impl Server {
             self.rewrite.ended(false, self.main.now, &self.config);
             return;
         };
-        let pace = self.pace(ChildKind::AofRewrite, self.main_load() + self.client_load);
+        let pace =
+            self.pace(ChildKind::AofRewrite, self.main_load() + self.client_load + self.neighbour_load);
         let written_at = self.main.now + pace.span;
         match style {
             RewriteStyle::Streamed => {
@@ -303,7 +305,7 @@ impl Server {
             self.main.blocks.note(self.main.now, "save-refused", "a BGSAVE is running".into());
             return;
         }
-        let pace = self.pace(ChildKind::Bgsave, self.client_load);
+        let pace = self.pace(ChildKind::Bgsave, self.client_load + self.neighbour_load);
         self.main.block(Cause::Save, pace.span, || "SAVE".into());
         self.rdb.dirty = 0;
         self.rdb.last_ok = true;
@@ -317,11 +319,25 @@ impl Server {
 
     /// The process dies with its child; returns acknowledged writes lost.
     pub fn crash(&mut self, machine: bool) -> u64 {
+        self.lose_child();
+        self.replication_crashed();
+        self.begin_anew(machine)
+    }
+
+    /// A replica serves from now on, whose process has no child and an AOF of its own.
+    pub fn succeed(&mut self) {
+        self.lose_child();
+        self.begin_anew(false);
+    }
+
+    fn lose_child(&mut self) {
         if self.child.take().is_some() {
             self.counters.children_failed += 1;
             self.disk.set_child_rate(self.main.now, 0.0);
         }
-        self.replication_crashed();
+    }
+
+    fn begin_anew(&mut self, machine: bool) -> u64 {
         self.cow.forget();
         self.aof.die();
         if machine {

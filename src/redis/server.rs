@@ -73,6 +73,8 @@ pub struct Server {
     pub changes: u64,
     /// Cores that clients on this machine use now.
     pub client_load: f64,
+    /// Cores that other servers on this machine, their children and their clients use now.
+    pub neighbour_load: f64,
     /// Extra time a nanosecond of work costs while there are fewer cores than threads.
     pub stretch: Factor,
     /// Every command of a kind costs the same now, so nothing needs to be drawn.
@@ -182,7 +184,7 @@ impl Server {
         let by_class = cow && self.keyspace.classes() > 1;
         self.all_alike =
             self.keyspace.is_complete() && !rehashing && !self.gated && !by_class && !self.expires.is_on();
-        let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load;
+        let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load + self.neighbour_load;
         let cores = self.prices.machine.cores as f64;
         self.stretch = Factor::new(((runnable - cores) / cores).max(0.0));
     }

@@ -119,6 +119,7 @@ impl Server {
             clients: scenario.workloads.iter().map(|group| group.connections).sum(),
             changes: if config.appendonly { 0 } else { start.changes_since_save },
             client_load: 0.0,
+            neighbour_load: 0.0,
             stretch: Factor::default(),
             all_alike: false,
             keys_matter: true,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::node_maps::GivenMap;
 use super::run::Simulation;
+use super::silence::Silence;
 use super::turn::Probe;
 use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
@@ -63,6 +64,8 @@ pub(crate) struct Seat {
     pub(crate) values: Sampler,
     /// Randomness of what moves.
     pub(crate) stream: Stream,
+    /// Whoever is away for longer may be replaced \[ns\].
+    pub(crate) silence_from: Nanos,
 }
 
 /// Who asks something of a node.
@@ -85,6 +88,8 @@ pub(crate) enum Call {
     Restore(Parcel),
     /// The map of slots.
     Map(MapCommand),
+    /// FAILOVER_AUTH_REQUEST of a replica: of which node, and in which round.
+    Vote(u16, u32),
 }
 
 /// Keys of a MIGRATE on their way.
@@ -134,6 +139,10 @@ pub(crate) enum Told {
     Vacant(u16, u16, Vec<(usize, u64)>),
     /// All places of a slot without a key are this node's again, or from now on.
     Gathers(u16),
+    /// It says nothing for a while.
+    Silent(Silence),
+    /// It votes for the replica of that node in that round; when the replica reads so.
+    Voted(u16, u32, Nanos),
 }
 
 /// A MIGRATE that waits for its target.
@@ -168,6 +177,9 @@ pub(crate) struct Member {
     pub(crate) open: OpenSlots,
     pub(super) calls: VecDeque<(Nanos, Asker, Call)>,
     pub(super) parked: Option<Parked>,
+    /// Its process is frozen or dead.
+    pub(crate) silent: Option<Silence>,
+    pub(super) silence_from: Nanos,
     /// Replies to calls of this turn.
     pub(super) replies: Vec<Told>,
     pub(super) counts: Arc<SlotCounts>,
@@ -214,6 +226,8 @@ impl Member {
             open: OpenSlots::default(),
             calls: VecDeque::new(),
             parked: None,
+            silent: None,
+            silence_from: seat.silence_from,
             replies: Vec::new(),
             counts: seat.counts,
             machines: seat.machines,
@@ -226,10 +240,15 @@ impl Member {
         }
     }
 
-    /// It waits for another node in MIGRATE.
+    /// It waits for another node in MIGRATE, or its process is frozen or dead: nothing happens in it.
     #[inline(always)]
     pub(crate) fn is_parked(&self) -> bool {
-        self.parked.is_some()
+        self.parked.is_some() || self.silent.is_some()
+    }
+
+    /// Since when it waits for another node in MIGRATE.
+    pub(crate) fn migrating_since(&self) -> Option<Nanos> {
+        self.parked.as_ref().map(|parked| parked.since)
     }
 
     /// Every request can be executed without a look at its slot.

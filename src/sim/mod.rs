@@ -15,6 +15,7 @@ mod patterns;
 mod predict;
 mod replicas;
 pub(crate) mod run;
+pub(crate) mod silence;
 mod special;
 mod turn;
 mod waiting;

@@ -31,6 +31,11 @@ impl<P: Probe> Simulation<P> {
                 Call::Order(slot, order) => self.obey(asker, slot, order),
                 Call::Restore(parcel) => self.restore(asker, parcel),
                 Call::Map(command) => self.give_map(asker, command),
+                Call::Vote(of, round) => {
+                    // The vote is saved before it is given.
+                    self.seat().config.note(ConfigEvent::Vote);
+                    self.seat().replies.push(Told::Voted(of, round, NEVER));
+                }
             }
         }
     }
@@ -265,7 +270,7 @@ impl<P: Probe> Simulation<P> {
             self.server.main.charge(Cause::Reply, write);
             let there_at = self.server.main.now + delay;
             match &mut told {
-                Told::Answer(_, _, at) | Told::Restored(_, at) => *at = there_at,
+                Told::Answer(_, _, at) | Told::Restored(_, at) | Told::Voted(_, _, at) => *at = there_at,
                 Told::Map(_, _, at) => *at = self.map_read_at(),
                 _ => {}
             }

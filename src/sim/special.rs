@@ -3,8 +3,10 @@
 use super::member::Told;
 use super::replicas;
 use super::run::Simulation;
+use super::silence::Why;
 use super::turn::Probe;
 use crate::cause::Cause;
+use crate::client::group::Unit;
 use crate::observe::result::TimelineRow;
 use crate::scenario::Action;
 use crate::units::{NEVER, Nanos};
@@ -53,6 +55,9 @@ impl<P: Probe> Simulation<P> {
             self.begin_measuring();
         }
         while self.events.get(self.next_event).is_some_and(|event| event.at <= self.server.main.now) {
+            if self.member.as_ref().is_some_and(|member| member.is_parked()) {
+                break;
+            }
             self.next_event += 1;
             self.act(self.next_event - 1, slept);
         }
@@ -116,6 +121,9 @@ impl<P: Probe> Simulation<P> {
                 // A sleeping thread notices only what is left of it.
                 let slept_through = if slept > 0 { now - event.at } else { 0 };
                 let left = span.saturating_sub(slept_through);
+                if self.falls_silent(Why::Freeze, left) {
+                    return;
+                }
                 self.server.main.block(Cause::Freeze, left, String::new);
             }
             Action::DiskFull { until } => {
@@ -133,6 +141,13 @@ impl<P: Probe> Simulation<P> {
 
     /// The server dies, and serves again after `restart`; who asked meanwhile lost the connection.
     pub(super) fn crash(&mut self, machine: bool, restart: Nanos) {
+        if !self.falls_silent(Why::Crash { machine }, restart) {
+            self.crash_now(machine, restart);
+        }
+    }
+
+    /// The same, when nobody else can take its place.
+    pub(super) fn crash_now(&mut self, machine: bool, restart: Nanos) {
         let lost = self.server.crash(machine);
         let kind = if machine { "machine" } else { "process" };
         let at = self.server.main.now;
@@ -161,20 +176,25 @@ impl<P: Probe> Simulation<P> {
             }
         }
         for unit in refused {
-            self.answered += unit.commands as u64;
-            let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, back_at);
-            if let Some(member) = &mut self.member {
-                // What becomes of it is for the client's library to say.
-                member.told.push(Told::Lost(unit, read_at));
-                self.groups[unit.group as usize].with_routed(|routed| routed.unfinished());
-                continue;
-            }
-            if unit.arrived_at >= self.warmup {
-                self.errors.connection_lost += unit.commands as u64;
-            }
-            if self.patterned {
-                self.refuse_step(&unit, read_at);
-            }
+            self.refuse(unit, back_at);
+        }
+    }
+
+    /// The connection of `unit` breaks at `at`.
+    pub(super) fn refuse(&mut self, unit: Unit, at: Nanos) {
+        self.answered += unit.commands as u64;
+        let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, at);
+        if let Some(member) = &mut self.member {
+            // What becomes of it is for the client's library to say.
+            member.told.push(Told::Lost(unit, read_at));
+            self.groups[unit.group as usize].with_routed(|routed| routed.unfinished());
+            return;
+        }
+        if unit.arrived_at >= self.warmup {
+            self.errors.connection_lost += unit.commands as u64;
+        }
+        if self.patterned {
+            self.refuse_step(&unit, read_at);
         }
         let queued = self.groups.iter().flat_map(|group| group.queued());
         let ticketed = queued.filter(|queued| queued.1 > 0).count() as u32;
