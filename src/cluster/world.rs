@@ -30,8 +30,8 @@ use crate::sim::run::{Progress, RunOptions, SimError, Simulation};
 use crate::slots::SLOTS;
 use crate::units::{MILLISECOND, NEVER, Nanos, SECOND};
 
-/// Requests that are sent ahead while nodes have nothing to say to one another.
-const SENT_AHEAD: f64 = 4096.0;
+/// Requests that are sent ahead while nodes have nothing to say to one another: few enough to stay in the first cache.
+const SENT_AHEAD: f64 = 512.0;
 /// How often it is looked at whether every map is right.
 const LOOKS_EVERY: Nanos = SECOND;
 
