@@ -18,6 +18,7 @@ impl World<'_> {
             // A node that waits for another in MIGRATE waits to the end.
             self.nodes[index].resume(horizon, false);
             while self.nodes[index].run_until(NEVER) {}
+            self.nodes[index].keep_waiting();
             self.nodes[index].tick();
             self.hear_from(index);
         }
@@ -163,6 +164,7 @@ impl World<'_> {
                 start: mover.began_at,
                 duration: ended_at - mover.began_at,
                 running: mover.ended_at.is_none(),
+                paused_ns: mover.atomic.as_ref().map_or(0, |jobs| jobs.paused_until(ended_at)),
                 longest_block: longest,
                 longest_block_cause: cause,
                 longest_block_node: self.spec.nodes[place].name.clone(),

@@ -1,6 +1,8 @@
 //! Several servers as one cluster: who moves which slots, and how.
 
+mod atomic_flow;
 pub mod atomic_move;
+mod atomic_run;
 mod finish;
 pub mod legacy_fix;
 pub mod legacy_move;
@@ -9,7 +11,6 @@ mod mover;
 pub mod order;
 pub mod reshard_plan;
 mod router;
-pub mod snapshot_cost;
 mod world;
 
 use crate::observe::result::RunResult;

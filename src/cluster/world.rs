@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::atomic_run::SlotEvent;
 use super::mover::Mover;
 use super::router::{Node, Router};
 use crate::client::key_names::KeyNames;
@@ -21,6 +22,7 @@ use crate::redis::slot_view::{ClusterView, NONE, first_epochs};
 use crate::rng::{StreamId, Streams};
 use crate::scenario::cluster::{ClusterSpec, NodeChoice};
 use crate::scenario::{Arrivals, Scenario, Source};
+use crate::sim::atomic_calls::Ticket;
 use crate::sim::member::{Asker, Call, Seat, Told};
 use crate::sim::offered_load;
 use crate::sim::run::{Progress, RunOptions, SimError, Simulation};
@@ -48,6 +50,10 @@ pub(super) enum Task {
     Rested(u32),
     /// All others hear a node's claim.
     Hear(u16),
+    /// Something happens to an atomic migration.
+    Slots(Ticket, SlotEvent),
+    /// A node has died.
+    Died(u16),
     /// Are all maps right by now?
     Look,
 }
@@ -286,6 +292,8 @@ impl<'a> World<'a> {
                     let owners = self.nodes[index].seat().view.owners().to_vec();
                     self.at(at + self.lookahead, Task::Map(fetch, owners));
                 }
+                Told::Slots(ticket, report, at) => self.at(at, Task::Slots(ticket, SlotEvent::Told(report))),
+                Told::Died(at) => self.at(at, Task::Died(sender)),
                 Told::Claims(at) => self.at(at, Task::Hear(sender)),
                 Told::Closed(owner, vacant) => {
                     for (class, positions) in vacant {
@@ -330,7 +338,10 @@ impl<'a> World<'a> {
                     self.nodes[index].hear(sender, epoch, &news);
                     self.hear_from(index);
                 }
+                self.claim_heard(at, sender);
             }
+            Task::Slots(ticket, event) => self.slots_event(at, ticket, event),
+            Task::Died(node) => self.jobs_died(at, node),
             Task::Look => {
                 self.looking = false;
                 self.settle(at);

@@ -7,18 +7,21 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::atomic_calls::{SlotCall, SlotReport, Ticket};
 use super::run::Simulation;
 use super::turn::Probe;
 use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
+use crate::math::whole;
 use crate::redis::cluster_call::{Answer, Order};
 use crate::redis::migrate::MigrateCost;
 use crate::redis::node_query::{Asked, Present, Query, Verdict};
 use crate::redis::nodes_conf::{ConfigContent, ConfigFile};
 use crate::redis::plan::GroupPlan;
 use crate::redis::server::Server;
+use crate::redis::slot_export::SlotExport;
 use crate::redis::slot_keys::{Carried, LeavingSlot};
 use crate::redis::slot_view::ClusterView;
 use crate::redis::work::Work;
@@ -83,6 +86,8 @@ pub(crate) enum Call {
     Restore(Parcel),
     /// CLUSTER SLOTS.
     Map,
+    /// Part of an atomic migration.
+    Slots(Ticket, SlotCall),
 }
 
 /// Keys of a MIGRATE on their way.
@@ -126,6 +131,10 @@ pub(crate) enum Told {
     Map(u32, Nanos),
     /// It claims its slots with a new epoch; when others hear.
     Claims(Nanos),
+    /// What came of a part of an atomic migration, and when.
+    Slots(Ticket, SlotReport, Nanos),
+    /// The server died; when.
+    Died(Nanos),
     /// A slot is another's now, which gets the places of keys that could come to be in it, by class.
     Closed(u16, Vec<(usize, u64)>),
 }
@@ -156,6 +165,12 @@ pub(crate) struct Member {
     /// nodes.conf.
     pub(crate) config: ConfigFile,
     pub(super) leaving: Vec<LeavingSlot>,
+    /// Slots whose keys are exported as a whole.
+    pub(super) export: Option<Box<(Ticket, SlotExport)>>,
+    /// Clients' writes wait until the slots are another's.
+    pub(super) holds_writes: bool,
+    /// Those that wait, and what came behind them on their connections.
+    pub(super) held: Vec<Unit>,
     pub(super) calls: VecDeque<(Nanos, Asker, Call)>,
     pub(super) parked: Option<Parked>,
     /// Replies to calls of this turn.
@@ -200,6 +215,9 @@ impl Member {
             on_open_slots: 0,
             config: ConfigFile::default(),
             leaving: Vec::new(),
+            export: None,
+            holds_writes: false,
+            held: Vec::new(),
             calls: VecDeque::new(),
             parked: None,
             replies: Vec::new(),
@@ -234,7 +252,9 @@ impl Member {
     /// Whether a turn has calls to answer or nodes.conf to save.
     #[inline(always)]
     pub(super) fn has_more(&self) -> bool {
-        !self.replies.is_empty() || self.config.is_wanted()
+        !self.replies.is_empty()
+            || self.config.is_wanted()
+            || self.export.as_ref().is_some_and(|export| export.1.has_news())
     }
 
     /// What becomes of the command that `unit` is.
@@ -362,9 +382,17 @@ impl<P: Probe> Simulation<P> {
         let rank = leaving.is_some().then(|| plan.ranks_of(unit.first, 1).next()).flatten();
         let class = rank.map_or(0, |rank| server.keyspace.class_of_rank(rank));
         let before = server.keyspace.present()[class];
+        let changed = work.changed;
         let answered = server.execute(plan, unit.first, 1, work);
         let unit = &mut self.units[place];
         (unit.reads, unit.writes) = (answered.reads, answered.writes);
+        let exports = member.export.as_deref_mut().map(|(_, export)| export);
+        if let Some(export) = exports.filter(|export| export.has(unit.slot)) {
+            let commands = work.changed - changed;
+            work.cpu += commands * server.prices.cpu.replica_command;
+            let (bytes, apply) = (plan.mean_aof_bytes(), plan.mean_cpu());
+            export.feed(commands, whole(commands as f64 * bytes), whole(commands as f64 * apply));
+        }
         if let Some(leaving) = leaving {
             leaving.changed(class, before, server.keyspace.present()[class]);
         }

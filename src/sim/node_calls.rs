@@ -31,6 +31,7 @@ impl<P: Probe> Simulation<P> {
             match call {
                 Call::Order(slot, order) => self.obey(asker, slot, order),
                 Call::Restore(parcel) => self.restore(asker, parcel),
+                Call::Slots(ticket, call) => self.part_of_migration(ticket, call),
                 Call::Map => {
                     let cost = self.server.prices.cluster.slots_per_range * self.seat().ranges();
                     self.server.main.charge(Cause::ClusterCommand, cost);
@@ -282,5 +283,6 @@ impl<P: Probe> Simulation<P> {
             self.seat().told.push(told);
         }
         self.seat().replies = replies;
+        self.send_exported();
     }
 }
