@@ -174,7 +174,8 @@ impl AtomicMove {
         }
     }
 
-    fn is_valkey(&self) -> bool {
+    /// Whether the source is a Valkey.
+    pub fn is_valkey(&self) -> bool {
         self.setting.version.flavour == Flavour::Valkey
     }
 
@@ -186,6 +187,11 @@ impl AtomicMove {
     /// Times and numbers so far.
     pub fn books(&self) -> AtomicBooks {
         self.books
+    }
+
+    /// Length of all pauses of writes up to `now` \[ns\].
+    pub fn paused_until(&self, now: Nanos) -> Nanos {
+        self.books.paused + self.paused_at.map_or(0, |at| now.saturating_sub(at))
     }
 
     /// Round trips of the handshake between source and target: connecting and ESTABLISH (Valkey); connecting, the

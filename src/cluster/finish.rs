@@ -25,6 +25,7 @@ impl World<'_> {
             }
             self.nodes[index].come_back(horizon);
             while self.nodes[index].run_until(NEVER) {}
+            self.nodes[index].keep_waiting();
             self.nodes[index].tick();
             self.hear_from(index);
         }
@@ -178,6 +179,7 @@ impl World<'_> {
                 start: mover.began_at,
                 duration: ended_at - mover.began_at,
                 running: mover.ended_at.is_none(),
+                paused_ns: mover.atomic.as_ref().map_or(0, |jobs| jobs.paused_until(ended_at)),
                 longest_block: longest,
                 longest_block_cause: cause,
                 longest_block_node: self.spec.nodes[place].name.clone(),

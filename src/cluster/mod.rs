@@ -1,6 +1,8 @@
 //! Several servers as one cluster: who moves which slots, and how.
 
+mod atomic_flow;
 pub mod atomic_move;
+mod atomic_run;
 mod bus;
 mod failover;
 mod finish;
@@ -13,7 +15,6 @@ mod mover;
 pub mod order;
 pub mod reshard_plan;
 mod router;
-pub mod snapshot_cost;
 mod world;
 
 use crate::observe::result::RunResult;

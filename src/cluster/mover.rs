@@ -1,5 +1,6 @@
 //! redis-cli at work: what a move asks of the nodes, and how it went.
 
+use super::atomic_run::AtomicRun;
 use super::legacy_fix::{Claim, fix_open_slot};
 use super::legacy_move::{LegacyMove, MoveBooks};
 use super::order::{Next, Step};
@@ -7,7 +8,7 @@ use super::reshard_plan::{Rebalance, SlotMove, given_slots, rebalance, reshard};
 use super::world::{Task, World};
 use crate::redis::cluster_call::Answer;
 use crate::redis::slot_view::NONE;
-use crate::scenario::cluster::MoveAction;
+use crate::scenario::cluster::{MoveAction, MoveKind};
 use crate::sim::member::{Asker, Call};
 use crate::units::Nanos;
 
@@ -16,6 +17,8 @@ pub(super) struct Mover {
     /// Its place in the scenario's list.
     pub(super) planned: usize,
     pub(super) run: Option<LegacyMove>,
+    /// Its jobs, if it is an atomic one.
+    pub(super) atomic: Option<AtomicRun>,
     pub(super) began_at: Nanos,
     pub(super) ended_at: Option<Nanos>,
     pub(super) failed: Option<String>,
@@ -34,6 +37,9 @@ impl World<'_> {
         self.unsettle();
         let version = self.scenario.redis.version;
         let primaries = self.nodes.len();
+        if options.kind == MoveKind::Atomic {
+            return self.begin_jobs(at, index, &action);
+        }
         let run = match &action {
             MoveAction::Fix => {
                 self.plan_fix().map(|steps| LegacyMove::fix(steps, options, primaries, version))
@@ -45,8 +51,34 @@ impl World<'_> {
             Err(why) => (None, Some(why)),
         };
         let books = MoveBooks::default();
-        self.movers.push(Mover { planned: index, run, began_at: at, ended_at: None, failed, books });
+        self.movers.push(Mover {
+            planned: index,
+            run,
+            atomic: None,
+            began_at: at,
+            ended_at: None,
+            failed,
+            books,
+        });
         self.go_on(at, self.movers.len() - 1, Answer::Ok);
+    }
+
+    /// The jobs of an atomic move begin.
+    fn begin_jobs(&mut self, at: Nanos, index: usize, action: &MoveAction) {
+        let (atomic, failed) = match self.plan(action) {
+            Ok(plan) => (AtomicRun::new(&plan), None),
+            Err(why) => (AtomicRun::new(&[]), Some(why)),
+        };
+        self.movers.push(Mover {
+            planned: index,
+            run: None,
+            atomic: Some(atomic),
+            began_at: at,
+            ended_at: None,
+            failed,
+            books: MoveBooks::default(),
+        });
+        self.next_job(at, self.movers.len() - 1);
     }
 
     fn plan(&mut self, action: &MoveAction) -> Result<Vec<SlotMove>, String> {
@@ -121,8 +153,13 @@ impl World<'_> {
         self.open_slots_max = self.open_slots_max.max(open as u32);
     }
 
-    fn end_move(&mut self, at: Nanos, run: usize) {
-        self.movers[run].ended_at = Some(at);
+    pub(super) fn end_move(&mut self, at: Nanos, run: usize) {
+        let mover = &mut self.movers[run];
+        mover.ended_at = Some(at);
+        if let Some(jobs) = &mover.atomic {
+            let (slots, keys, bytes, round_trips) = (jobs.slots, jobs.keys, jobs.bytes, jobs.commands);
+            mover.books = MoveBooks { slots, keys, bytes, round_trips, ..MoveBooks::default() };
+        }
         self.moving -= 1;
         if self.moving == 0 {
             self.at_end = Some(self.so_far());

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::atomic_run::SlotEvent;
 use super::failover::{Failover, silence_from};
 use super::hosts::Hosts;
 use super::ledger::Ledger;
@@ -24,6 +25,7 @@ use crate::redis::slot_view::{ClusterView, NONE, first_epochs};
 use crate::rng::{StreamId, Streams};
 use crate::scenario::cluster::{ClusterSpec, NodeChoice};
 use crate::scenario::{Arrivals, Scenario, Source};
+use crate::sim::atomic_calls::Ticket;
 use crate::sim::member::{Asker, Call, Seat, Told};
 use crate::sim::offered_load;
 use crate::sim::run::{Progress, RunOptions, SimError, Simulation};
@@ -49,6 +51,10 @@ pub(super) enum Task {
     Client(ClientTask),
     /// All others hear a node's claim.
     Hear(u16),
+    /// Something happens to an atomic migration.
+    Slots(Ticket, SlotEvent),
+    /// A node has died.
+    Died(u16),
     /// Are all maps right by now?
     Look,
     /// A node's clusterCron.
@@ -331,6 +337,8 @@ impl<'a> World<'a> {
                 }
                 Told::Restored(source, at) => self.at(at, Task::Arrived(source)),
                 Told::Map(fetch, owners, at) => self.at(at, Task::Client(ClientTask::Map(fetch, owners))),
+                Told::Slots(ticket, report, at) => self.at(at, Task::Slots(ticket, SlotEvent::Told(report))),
+                Told::Died(at) => self.at(at, Task::Died(sender)),
                 Told::Claims(at) => self.at(at, Task::Hear(sender)),
                 Told::Vacant(slot, to, vacant) => {
                     self.nodes[to as usize].take_vacant(slot, &vacant);
@@ -390,7 +398,10 @@ impl<'a> World<'a> {
                     self.nodes[index].hear(sender, epoch, &news);
                     self.hear_from(index);
                 }
+                self.claim_heard(at, sender);
             }
+            Task::Slots(ticket, event) => self.slots_event(at, ticket, event),
+            Task::Died(node) => self.jobs_died(at, node),
             Task::Look => {
                 self.looking = false;
                 self.settle(at);

@@ -142,6 +142,8 @@ pub struct MigrationResult {
     pub duration: Nanos,
     /// It had not ended with the run.
     pub running: bool,
+    /// Time during which a source held all writes back \[ns\]; 0 of a legacy one.
+    pub paused_ns: Nanos,
     /// Longest block of a main thread it brought about \[ns\].
     pub longest_block: Nanos,
     /// What that was: `migrate`, `fork`, `write-pause` …

@@ -21,6 +21,8 @@ pub enum ChildKind {
     Bgsave,
     /// Rewrites the AOF.
     AofRewrite,
+    /// Writes the keys of slots to another node.
+    SlotSnapshot,
 }
 
 impl ChildKind {
@@ -29,6 +31,7 @@ impl ChildKind {
         match self {
             ChildKind::Bgsave => "bgsave",
             ChildKind::AofRewrite => "aof-rewrite",
+            ChildKind::SlotSnapshot => "slot-snapshot",
         }
     }
 }
@@ -212,7 +215,7 @@ impl Child {
     /// Bytes of the rewrite buffer in the parent when `appended` bytes have ever been appended to the AOF.
     pub fn buffered(&self, appended: u64, version: Version) -> u64 {
         match version.rewrite_style() {
-            _ if self.kind == ChildKind::Bgsave => 0,
+            _ if self.kind != ChildKind::AofRewrite => 0,
             RewriteStyle::BufferAtEnd => appended - self.appended_at_fork,
             RewriteStyle::Streamed if self.appended_at_stop > 0 => appended - self.appended_at_stop,
             RewriteStyle::Streamed | RewriteStyle::MultiPart => 0,
@@ -225,6 +228,7 @@ pub fn syncs_incrementally(kind: ChildKind, config: &RedisConfig) -> bool {
     match kind {
         ChildKind::Bgsave => config.rdb_save_incremental_fsync && config.version.has(5, 0),
         ChildKind::AofRewrite => config.aof_rewrite_incremental_fsync,
+        ChildKind::SlotSnapshot => false,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Keyspace {
     /// Keys of each class that exist.
     present: Vec<u64>,
     keys: u64,
+    /// Copies of keys of another node, which are in the table and answer nobody.
+    staged: u64,
     /// All keys exist: nobody needs to ask.
     complete: bool,
     /// The main hash table.
@@ -101,6 +103,7 @@ impl Keyspace {
             sizes,
             present,
             keys: count,
+            staged: 0,
             complete: prefilled,
             dict: Dict::new(version, count),
             bytes_per_key: memory.per_key,
@@ -228,7 +231,7 @@ impl Keyspace {
     pub fn used_bytes(&self) -> u64 {
         self.base_bytes
             + self.dict.bytes()
-            + (self.keys as f64 * self.bytes_per_key + self.element_bytes) as u64
+            + ((self.keys + self.staged) as f64 * self.bytes_per_key + self.element_bytes) as u64
     }
 
     /// Mean bytes of a key, its bucket included.
@@ -253,6 +256,6 @@ impl Keyspace {
         assert_eq!(self.keys, self.present.iter().sum::<u64>(), "keys by class");
         assert_eq!(self.positions, self.sizes.iter().sum::<u64>(), "places by class");
         assert!((0..self.ends.len()).all(|class| self.present[class] <= self.size(class)), "keys of a class");
-        assert_eq!(self.keys, self.dict.used(), "keys in the hash table");
+        assert_eq!(self.keys + self.staged, self.dict.used(), "keys in the hash table");
     }
 }

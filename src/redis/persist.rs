@@ -39,10 +39,15 @@ impl Server {
     }
 
     pub(super) fn pace(&self, kind: ChildKind, competing: f64) -> Pace {
-        let cores = self.prices.machine.cores as f64;
-        let stretch = 1.0 + ((1.0 + competing - cores) / cores).max(0.0);
+        let stretch = self.child_stretch(competing);
         let incremental = syncs_incrementally(kind, &self.config);
         pace(&self.snapshot(kind), &self.prices.child, &self.config, incremental, &self.disk, stretch)
+    }
+
+    /// What a child's CPU time is stretched by beside threads that use `competing` cores.
+    pub(super) fn child_stretch(&self, competing: f64) -> f64 {
+        let cores = self.prices.machine.cores as f64;
+        1.0 + ((1.0 + competing - cores) / cores).max(0.0)
     }
 
     /// How long a child of `kind` would work now beside threads that use `competing` cores.
@@ -133,6 +138,7 @@ impl Server {
             ChildKind::Bgsave if child.trigger == "BGSAVE" => "BGSAVE".to_string(),
             ChildKind::Bgsave => format!("BGSAVE ({})", child.trigger),
             ChildKind::AofRewrite => format!("AOF rewrite ({})", child.trigger),
+            ChildKind::SlotSnapshot => child.trigger.clone(),
         };
         self.main.block(Cause::Fork, child.fork, || detail);
         self.counters.forks += 1;
@@ -198,12 +204,13 @@ impl Server {
         self.cow.child_gone();
         self.cow_max = self.cow_max.max(self.cow.copied_bytes());
         let noticed = self.main.now;
-        let failed = child.fails.or_else(|| self.disk.is_full(noticed).then_some("no space left"));
+        let no_space = || child.kind != ChildKind::SlotSnapshot && self.disk.is_full(noticed);
+        let failed = child.fails.or_else(|| no_space().then_some("no space left"));
         let residual = match (child.kind, failed) {
             (ChildKind::Bgsave, _) if child.to_replicas => 0,
             (ChildKind::Bgsave, _) => self.bgsave_done(&child, failed.is_none()),
             (ChildKind::AofRewrite, None) => self.rewrite_done(&child),
-            (ChildKind::AofRewrite, Some(_)) => 0,
+            (ChildKind::AofRewrite, Some(_)) | (ChildKind::SlotSnapshot, _) => 0,
         };
         if child.kind == ChildKind::AofRewrite {
             self.rewrite.ended(failed.is_none(), self.main.now, &self.config);

@@ -451,5 +451,7 @@ fn take(open: &mut Vec<(Slot, u16)>, slot: Slot) -> bool {
     })
 }
 
+mod takeover;
+
 #[cfg(test)]
 mod tests;

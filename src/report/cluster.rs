@@ -114,6 +114,10 @@ fn quantiles(histogram: &Histogram) -> String {
 fn migrations(cluster: &ClusterResult, lines: &mut Vec<String>) {
     for migration in cluster.migrations.iter().take(ROWS_MAX) {
         lines.push(row(migration.action, &moved(migration)));
+        if migration.paused_ns > 0 {
+            let paused = format_span(migration.paused_ns);
+            lines.push(row("", &format!("writes of sources paused for {paused} in all")));
+        }
         if migration.longest_block > 0 {
             let (span, node) = (format_span(migration.longest_block), &migration.longest_block_node);
             let text = format!("longest block {span} ({} on {node})", migration.longest_block_cause);

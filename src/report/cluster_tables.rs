@@ -44,6 +44,7 @@ pub const MIGRATIONS_COLUMNS: &[(&str, &str)] = &[
     ("batches", "MIGRATEs with at least one key"),
     ("round_trips", "commands sent and answered one after the other"),
     ("bytes", "bytes that carried the keys"),
+    ("paused_ns", "time during which a source held all writes back"),
     ("longest_block_ns", "longest block of a main thread it brought about"),
     ("longest_block_cause", "what that was"),
     ("longest_block_node", "the node it was on"),
@@ -103,8 +104,14 @@ fn migration_row(result: &RunResult, migration: &MigrationResult) -> Vec<String>
     row.extend([migration.start, migration.duration].map(|span| seconds(span).to_string()));
     row.push(state(migration).to_owned());
     row.push(migration.slots.to_string());
-    let counts =
-        [migration.keys, migration.batches, migration.round_trips, migration.bytes, migration.longest_block];
+    let counts = [
+        migration.keys,
+        migration.batches,
+        migration.round_trips,
+        migration.bytes,
+        migration.paused_ns,
+        migration.longest_block,
+    ];
     row.extend(counts.map(|count| count.to_string()));
     row.extend([migration.longest_block_cause.to_owned(), migration.longest_block_node.clone()]);
     row.push(migration.open_slots_left.to_string());

@@ -33,6 +33,8 @@ const ALL: &[(&str, &str)] = &[
     ("retry-storm", include_str!("../../experiments/scenarios/retry-storm.toml")),
     ("expiry-storm", include_str!("../../experiments/scenarios/expiry-storm.toml")),
     ("expiry-jitter", include_str!("../../experiments/scenarios/expiry-jitter.toml")),
+    ("atomic-3-to-4", include_str!("../../experiments/scenarios/atomic-3-to-4.toml")),
+    ("atomic-3-to-4-redis", include_str!("../../experiments/scenarios/atomic-3-to-4-redis.toml")),
     ("ttl-aligned-to-minute", include_str!("../../experiments/scenarios/ttl-aligned-to-minute.toml")),
 ];
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::atomic_calls::{SlotCall, SlotReport, Ticket};
 use super::node_maps::GivenMap;
 use super::run::Simulation;
 use super::silence::Silence;
@@ -15,6 +16,7 @@ use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
+use crate::math::whole;
 use crate::redis::cluster_call::{Answer, Order};
 use crate::redis::cluster_slots_reply::MapCommand;
 use crate::redis::migrate::MigrateCost;
@@ -22,6 +24,7 @@ use crate::redis::node_query::{Asked, Present, Query, Verdict};
 use crate::redis::nodes_conf::{ConfigContent, ConfigFile};
 use crate::redis::plan::GroupPlan;
 use crate::redis::server::Server;
+use crate::redis::slot_export::SlotExport;
 use crate::redis::slot_keys::{Carried, OpenSlots};
 use crate::redis::slot_view::ClusterView;
 use crate::redis::work::Work;
@@ -90,6 +93,8 @@ pub(crate) enum Call {
     Map(MapCommand),
     /// FAILOVER_AUTH_REQUEST of a replica: of which node, and in which round.
     Vote(u16, u32),
+    /// Part of an atomic migration.
+    Slots(Ticket, SlotCall),
 }
 
 /// Keys of a MIGRATE on their way.
@@ -143,6 +148,10 @@ pub(crate) enum Told {
     Silent(Silence),
     /// It votes for the replica of that node in that round; when the replica reads so.
     Voted(u16, u32, Nanos),
+    /// What came of a part of an atomic migration, and when.
+    Slots(Ticket, SlotReport, Nanos),
+    /// The server died; when.
+    Died(Nanos),
 }
 
 /// A MIGRATE that waits for its target.
@@ -175,6 +184,12 @@ pub(crate) struct Member {
     /// nodes.conf.
     pub(crate) config: ConfigFile,
     pub(crate) open: OpenSlots,
+    /// Slots whose keys are exported as a whole.
+    pub(super) export: Option<Box<(Ticket, SlotExport)>>,
+    /// Clients' writes wait until the slots are another's.
+    pub(super) holds_writes: bool,
+    /// Those that wait, and what came behind them on their connections.
+    pub(super) held: Vec<Unit>,
     pub(super) calls: VecDeque<(Nanos, Asker, Call)>,
     pub(super) parked: Option<Parked>,
     /// Its process is frozen or dead.
@@ -224,6 +239,9 @@ impl Member {
             on_open_slots: 0,
             config: ConfigFile::default(),
             open: OpenSlots::default(),
+            export: None,
+            holds_writes: false,
+            held: Vec::new(),
             calls: VecDeque::new(),
             parked: None,
             silent: None,
@@ -260,7 +278,9 @@ impl Member {
     /// Whether a turn has calls to answer or nodes.conf to save.
     #[inline(always)]
     pub(super) fn has_more(&self) -> bool {
-        !self.replies.is_empty() || self.config.is_wanted()
+        !self.replies.is_empty()
+            || self.config.is_wanted()
+            || self.export.as_ref().is_some_and(|export| export.1.has_news())
     }
 
     /// What becomes of the command that `unit` is.
@@ -386,10 +406,18 @@ impl<P: Probe> Simulation<P> {
             return Fate::Refused(verdict);
         }
         member.begin_command(unit.slot, server);
+        let changed = work.changed;
         let answered = server.execute(plan, unit.first, 1, work);
         member.end_command(unit.slot, server);
         let unit = &mut self.units[place];
         (unit.reads, unit.writes) = (answered.reads, answered.writes);
+        let exports = member.export.as_deref_mut().map(|(_, export)| export);
+        if let Some(export) = exports.filter(|export| export.has(unit.slot)) {
+            let commands = work.changed - changed;
+            work.cpu += commands * server.prices.cpu.replica_command;
+            let (bytes, apply) = (plan.mean_aof_bytes(), plan.mean_cpu());
+            export.feed(commands, whole(commands as f64 * bytes), whole(commands as f64 * apply));
+        }
         Fate::Executed
     }
 

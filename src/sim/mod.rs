@@ -5,6 +5,7 @@
 //! once a turn. No request ever enters a calendar.
 
 mod alone;
+pub(crate) mod atomic_calls;
 mod hot_key;
 mod lane;
 pub(crate) mod member;

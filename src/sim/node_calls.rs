@@ -30,6 +30,7 @@ impl<P: Probe> Simulation<P> {
             match call {
                 Call::Order(slot, order) => self.obey(asker, slot, order),
                 Call::Restore(parcel) => self.restore(asker, parcel),
+                Call::Slots(ticket, call) => self.part_of_migration(ticket, call),
                 Call::Map(command) => self.give_map(asker, command),
                 Call::Vote(of, round) => {
                     // The vote is saved before it is given.
@@ -277,5 +278,6 @@ impl<P: Probe> Simulation<P> {
             self.seat().told.push(told);
         }
         self.seat().replies = replies;
+        self.send_exported();
     }
 }

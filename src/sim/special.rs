@@ -153,6 +153,7 @@ impl<P: Probe> Simulation<P> {
         let at = self.server.main.now;
         self.server.main.blocks.note(at, "crash", format!("{kind} death: {lost} acknowledged writes lost"));
         self.refuse_clients(restart);
+        self.died(at);
         self.server.rdb.last_save = self.server.unix_seconds(self.server.main.now);
     }
 
@@ -162,6 +163,7 @@ impl<P: Probe> Simulation<P> {
         self.server.main.block(Cause::Restart, restart, String::new);
         let back_at = self.server.main.now;
         let mut refused = std::mem::take(&mut self.backlog);
+        refused.extend(self.release_writes());
         let (executed, held) = self.lose_waiting();
         refused.extend(held);
         // Those were counted when their commands were executed.

@@ -76,6 +76,9 @@ impl<P: Probe> Simulation<P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        if self.member.as_ref().is_some_and(|member| member.holds_writes) {
+            self.hold_writes();
+        }
         self.turn_of_units(polled_at)
     }
 

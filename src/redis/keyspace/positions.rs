@@ -91,6 +91,34 @@ impl Keyspace {
         self.dict.insert_many(present, child_alive, may_grow)
     }
 
+    /// Copies of `keys` keys of another node come into the table, which may grow as in [`Keyspace::insert`].
+    pub fn stage(&mut self, keys: u64, child_alive: bool, may_grow: impl FnMut(u64) -> bool) -> Inserted {
+        self.staged += keys;
+        self.dict.insert_many(keys, child_alive, may_grow)
+    }
+
+    /// Copies go without having been anybody's here.
+    pub fn unstage(&mut self, keys: u64) {
+        let gone = keys.min(self.staged);
+        self.staged -= gone;
+        self.dict.remove_many(gone);
+    }
+
+    /// Copies of another node's keys here.
+    pub fn staged(&self) -> u64 {
+        self.staged
+    }
+
+    /// Positions of a class arrive, `present` of them with a key; `copied` of these are staged copies, which are in the
+    /// table already.
+    pub fn adopt(&mut self, class: usize, positions: u64, present: u64, copied: u64, child_alive: bool) {
+        assert!(copied <= present && copied <= self.staged, "copies that become keys are there");
+        self.staged -= copied;
+        self.dict.remove_many(copied);
+        // As many as have just been taken out fit without growth.
+        self.give_positions(class, positions, present, child_alive, |_| true);
+    }
+
     /// Elements of collections arrive with their keys.
     pub fn give_elements(&mut self, elements: Elements) {
         self.elements += elements.number;

@@ -121,6 +121,8 @@ pub struct MigrationOutput {
     pub duration_s: f64,
     /// It had not ended with the run.
     pub running: bool,
+    /// Time during which a source held all writes back, in ns; 0 of a legacy one.
+    pub paused_ns: Nanos,
     /// Longest block of a main thread it brought about, in ns.
     pub longest_block_ns: Nanos,
     /// What that was.
@@ -257,6 +259,7 @@ impl From<&MigrationResult> for MigrationOutput {
             start_s: seconds(migration.start),
             duration_s: seconds(migration.duration),
             running: migration.running,
+            paused_ns: migration.paused_ns,
             longest_block_ns: migration.longest_block,
             longest_block_cause: migration.longest_block_cause,
             longest_block_node: migration.longest_block_node.clone(),
