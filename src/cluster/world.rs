@@ -196,7 +196,9 @@ impl<'a> World<'a> {
         let coupled = self.unsettled || self.router.is_closed();
         if first.min(task_at) >= self.router.sent_until && self.router.sent_until < self.horizon {
             let ahead = if coupled { self.lookahead } else { self.stride };
-            let until = first.min(task_at).max(self.router.sent_until).saturating_add(ahead);
+            // What comes after the next request may depend on what becomes of that.
+            let next = if coupled { self.router.next_readable_at() } else { NEVER };
+            let until = first.min(task_at).min(next).max(self.router.sent_until).saturating_add(ahead);
             self.router.send_until(until.min(self.horizon), &mut self.nodes);
             return true;
         }

@@ -4,6 +4,7 @@ mod claims_modes;
 mod claims_rewrite;
 mod claims_rewrite_when;
 mod closed_loop;
+mod cluster_cli;
 mod cluster_clients;
 mod cmd;
 mod conservation;
