@@ -6,8 +6,9 @@
 //! that comes during the pause after the last one; Lettuce 7 renews its map in the background, at most once in 5 s, on
 //! every MOVED and ASK.
 //!
-//! The last three profiles are no libraries: an old client that does not know ASK, one that takes it for MOVED, a proxy
-//! without a slot map. Their limit of five redirects is the one most libraries have; what else they meet is an error.
+//! The last four profiles are no libraries: an old client that does not know ASK, one that takes it for MOVED, a proxy
+//! without a slot map, and the least that the cluster specification allows (MOVED changes its one slot, ASKING and the
+//! command go out together, the map is never fetched again), as the clients of `tests/live`. Their limit of five redirects is the one most libraries have; what else they meet is an error.
 //!
 //! Left out: replicas as readers, MULTI, and the dialling of connections (a lost one is there again at the next send).
 
@@ -277,6 +278,7 @@ impl Profile {
         const AS_MOVED: Profile = Profile { asking: Some(Asking::No), ask_learns: true, ..PLAIN };
         const PROXY: Profile =
             Profile { asking: Some(Asking::Together), on_moved: OnMoved::Follow, has_map: false, ..PLAIN };
+        const SLOT_BY_SLOT: Profile = Profile { asking: Some(Asking::Together), ..PLAIN };
         match client {
             ClientProfile::RedisPy => &REDIS_PY,
             ClientProfile::GoRedis => &GO_REDIS,
@@ -285,6 +287,7 @@ impl Profile {
             ClientProfile::NoAsk => &PLAIN,
             ClientProfile::AskAsMoved => &AS_MOVED,
             ClientProfile::NoMap => &PROXY,
+            ClientProfile::SlotBySlot => &SLOT_BY_SLOT,
         }
     }
 

@@ -6,6 +6,7 @@ use super::legacy_move::{LegacyMove, MoveBooks};
 use super::order::{Next, Step};
 use super::reshard_plan::{Rebalance, SlotMove, given_slots, rebalance, reshard};
 use super::world::{Task, World};
+use crate::curve::Curve;
 use crate::redis::cluster_call::Answer;
 use crate::redis::slot_view::NONE;
 use crate::scenario::cluster::{MoveAction, MoveKind};
@@ -23,6 +24,20 @@ pub(super) struct Mover {
     pub(super) ended_at: Option<Nanos>,
     pub(super) failed: Option<String>,
     pub(super) books: MoveBooks,
+    /// When the command was sent whose reply is waited for.
+    asked_at: Option<Nanos>,
+    process: Process,
+}
+
+/// redis-cli's own time: it waits for replies with the library that redis-benchmark uses, at the same prices.
+#[derive(Clone, Debug)]
+struct Process {
+    /// Waking it after a sleep.
+    wakeup: Curve,
+    /// Reading a reply \[ns\].
+    read: Nanos,
+    /// Building and sending a command \[ns\].
+    send: Nanos,
 }
 
 impl World<'_> {
@@ -50,8 +65,9 @@ impl World<'_> {
             Ok(run) => (Some(run), None),
             Err(why) => (None, Some(why)),
         };
+        let process = self.process();
         let books = MoveBooks::default();
-        self.movers.push(Mover {
+        let mover = Mover {
             planned: index,
             run,
             atomic: None,
@@ -59,8 +75,21 @@ impl World<'_> {
             ended_at: None,
             failed,
             books,
-        });
+            asked_at: None,
+            process,
+        };
+        self.movers.push(mover);
         self.go_on(at, self.movers.len() - 1, Answer::Ok);
+    }
+
+    /// redis-cli on a client's machine.
+    fn process(&self) -> Process {
+        let client = &self.scenario.machine.client;
+        Process {
+            wakeup: Curve::new(&client.wakeup),
+            read: client.per_reply,
+            send: client.per_send + client.per_command,
+        }
     }
 
     /// The jobs of an atomic move begin.
@@ -77,6 +106,8 @@ impl World<'_> {
             ended_at: None,
             failed,
             books: MoveBooks::default(),
+            asked_at: None,
+            process: self.process(),
         });
         self.next_job(at, self.movers.len() - 1);
     }
@@ -129,6 +160,10 @@ impl World<'_> {
     /// redis-cli has `answer` at `at`: what it does next.
     pub(super) fn go_on(&mut self, at: Nanos, run: usize, answer: Answer) {
         let mover = &mut self.movers[run];
+        let process = &mover.process;
+        let read =
+            mover.asked_at.take().map_or(0, |asked_at| process.wakeup.at(at - asked_at) + process.read);
+        let at = at + read;
         let next = match &mut mover.run {
             Some(program) => {
                 let next = program.next(answer);
@@ -139,7 +174,9 @@ impl World<'_> {
         };
         match next {
             Next::Ask { node, slot, order } => {
-                let there_at = at + self.spec.link_delay;
+                let sent_at = at + mover.process.send;
+                mover.asked_at = Some(sent_at);
+                let there_at = sent_at + self.spec.link_delay;
                 self.nodes[node].call(there_at, Asker::Cli(run), Call::Order(slot, order));
             }
             Next::Pause(span) => self.at(at + span, Task::Cli(run, Answer::Ok)),

@@ -235,6 +235,18 @@ impl Router {
         self.groups.iter().map(|group| group.next).sum()
     }
 
+    /// When the next request that was not sent yet can be read.
+    pub(super) fn next_readable_at(&self) -> Nanos {
+        let next = |group: &Group| {
+            let arrived_at = match &group.origin {
+                Origin::Open(open) => open.next_at(),
+                Origin::Closed(closed) => closed.next_at(),
+            };
+            arrived_at.saturating_add(group.way_in)
+        };
+        self.groups.iter().map(next).min().unwrap_or(Nanos::MAX)
+    }
+
     /// Sends everything that nodes can read before `until`.
     pub(super) fn send_until(&mut self, until: Nanos, nodes: &mut [Node]) {
         if until <= self.sent_until {

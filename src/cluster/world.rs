@@ -235,7 +235,9 @@ impl<'a> World<'a> {
         let task_at = self.next_task_at();
         let coupled = self.unsettled || self.router.is_closed();
         if first.min(task_at) >= self.router.sent_until && self.router.sent_until < self.horizon {
-            let until = first.min(task_at).max(self.router.sent_until);
+            // What comes after the next request may depend on what becomes of that.
+            let next = if coupled { self.router.next_readable_at() } else { NEVER };
+            let until = first.min(task_at).min(next).max(self.router.sent_until);
             // Maps may change after a task: nothing beyond it is sent by those of today.
             let ahead = if coupled { 0 } else { task_at.saturating_sub(until).min(self.stride) };
             let until = until.saturating_add(ahead.max(self.lookahead));

@@ -169,7 +169,9 @@ impl MigrateCost {
         let mut turn = RestoreTurn::default();
         for key in keys {
             let (sent, parts) = (key.sent(setting), key.parts(setting.version));
-            let kib = sent as f64 / KIB as f64;
+            // What is around a short value is in the prices of a key.
+            let payload = dump_bytes(setting.version, key.value, setting.compressed_ratio);
+            let kib = payload as f64 / KIB as f64;
             cost.sent += sent;
             cost.target_logged += key.logged(setting);
             cost.build +=

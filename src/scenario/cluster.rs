@@ -95,6 +95,8 @@ pub enum ClientProfile {
     AskAsMoved,
     /// One without a slot map, which follows every redirect (a simple proxy).
     NoMap,
+    /// One whose map only MOVED changes, a slot each, and which never fetches it again.
+    SlotBySlot,
 }
 
 /// Something that happens to slots at a time.
@@ -186,7 +188,7 @@ impl NodeSpec {
 
 impl ClientProfile {
     /// Every profile under the name a scenario gives it.
-    pub const ALL: [(&'static str, ClientProfile); 7] = [
+    pub const ALL: [(&'static str, ClientProfile); 8] = [
         ("redis-py", ClientProfile::RedisPy),
         ("go-redis", ClientProfile::GoRedis),
         ("jedis", ClientProfile::Jedis),
@@ -194,6 +196,7 @@ impl ClientProfile {
         ("no-ask", ClientProfile::NoAsk),
         ("ask-as-moved", ClientProfile::AskAsMoved),
         ("no-map", ClientProfile::NoMap),
+        ("slot-by-slot", ClientProfile::SlotBySlot),
     ];
 
     /// Its name in a scenario.

@@ -21,10 +21,19 @@ pub const CLUSTER: TableSpec = TableSpec {
         key("empty-primaries", Kind::Count(0, MAX_NODES), Some("0"), "Further primaries without slots."),
         key(
             "client",
-            Kind::Choice(&["redis-py", "go-redis", "jedis", "lettuce", "no-ask", "ask-as-moved", "no-map"]),
+            Kind::Choice(&[
+                "redis-py",
+                "go-redis",
+                "jedis",
+                "lettuce",
+                "no-ask",
+                "ask-as-moved",
+                "no-map",
+                "slot-by-slot",
+            ]),
             Some("redis-py"),
             "How clients follow redirects: a library; no-ask takes ASK for an error, ask-as-moved for MOVED, no-map has \
-             no map of slots (a simple proxy).",
+             no map of slots (a simple proxy), slot-by-slot has one that MOVED alone changes, a slot each.",
         ),
         key(
             "client-processes",

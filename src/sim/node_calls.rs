@@ -113,7 +113,6 @@ impl<P: Probe> Simulation<P> {
 
     fn set_slot(&mut self, slot: u16, to: SetSlot) -> Answer {
         let keys = self.keys_in(slot);
-        let now = self.server.main.now;
         let member = self.member.as_mut().expect("only of a node");
         let mine = member.view.owner(slot) == member.index;
         let Ok(changed) = member.view.set_slot(slot, to, keys) else {
@@ -124,7 +123,7 @@ impl<P: Probe> Simulation<P> {
             member.config.note(ConfigEvent::OwnEpoch);
         }
         if changed.broadcast {
-            member.told.push(Told::Claims(now + member.link_delay));
+            member.replies.push(Told::Claims(NEVER));
         }
         let me = member.index;
         match to {
@@ -262,11 +261,14 @@ impl<P: Probe> Simulation<P> {
         }
     }
 
-    /// Replies to calls, behind those to clients.
+    /// Replies to calls, behind those to clients. Messages of the cluster bus wait for the next pass, which finds their
+    /// links writable (`clusterSendMessage`), one write(2) a node.
     #[cold]
     pub(super) fn reply_to_calls(&mut self) {
         let mut replies = std::mem::take(&mut self.seat().replies);
         let (write, delay) = (self.server.prices.cpu.write, self.seat().link_delay);
+        let claims = replies.iter().filter(|told| matches!(told, Told::Claims(_))).count();
+        replies.retain(|told| !matches!(told, Told::Claims(_)));
         for mut told in replies.drain(..) {
             self.server.main.charge(Cause::Reply, write);
             let there_at = self.server.main.now + delay;
@@ -276,6 +278,14 @@ impl<P: Probe> Simulation<P> {
                 _ => {}
             }
             self.seat().told.push(told);
+        }
+        for _ in 0..claims {
+            let others = self.seat().machines.len() as u64 - 1;
+            let turn = self.server.prices.cpu.turn;
+            self.server.main.charge(Cause::EventLoop, turn);
+            self.server.main.charge(Cause::Reply, write * others);
+            let there_at = self.server.main.now + delay;
+            self.seat().told.push(Told::Claims(there_at));
         }
         self.seat().replies = replies;
         self.send_exported();

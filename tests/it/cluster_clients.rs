@@ -148,6 +148,7 @@ fn redirects_cost_two_or_three_round_trips_to_the_nanosecond() {
         ClientProfile::NoAsk,
         ClientProfile::AskAsMoved,
         ClientProfile::NoMap,
+        ClientProfile::SlotBySlot,
     ] {
         for kind in [Kind::Direct, Kind::Moved, Kind::Ask] {
             for fetches in [false, true] {

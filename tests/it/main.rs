@@ -5,6 +5,7 @@ mod claims_rewrite;
 mod claims_rewrite_when;
 mod closed_loop;
 mod cluster_atomic;
+mod cluster_cli;
 mod cluster_clients;
 mod cluster_conservation;
 mod cluster_oracle;

@@ -10,7 +10,7 @@ use crate::cluster_clients::{Load, Seen, Way, run};
 use crate::figures::{Figures, Sorted, ms};
 use crate::nodes::{Nodes, calls};
 use crate::server::Info;
-use crate::slots::{SLOTS, tag_in};
+use crate::slots::{SLOTS, names, tag_in};
 
 /// Nodes that share the slots at the start.
 const NODES: usize = 3;
@@ -81,9 +81,10 @@ impl Move {
         let empty = usize::from(self.action == Action::Rebalance);
         let mut nodes = Nodes::start(program, NODES, empty, &["--appendonly", "no"])?;
         let tag = self.tagged.then(|| tag_in(0));
+        let plain = names(KEY, self.keys);
         let name = |key: u64| match &tag {
             Some(tag) => format!("{{{tag}}}:{key:0width$}", width = KEY - tag.len() - 3),
-            None => format!("key:{key:0width$}", width = KEY - 4),
+            None => plain(key),
         };
         nodes.fill(self.keys, name, VALUE)?;
         let (before, map) = (nodes.keys()?, nodes.map(0)?);

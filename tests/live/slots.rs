@@ -1,12 +1,16 @@
-//! Slots as a client computes them, and whether a real server agrees.
+//! Slots as the simulator computes them, and whether a real server agrees.
+
+use writepath::client::key_names::KeyNames;
+pub use writepath::slots::SLOTS;
+use writepath::slots::key_hash_slot;
 
 use crate::figures::Figures;
 use crate::reply::{Reply, encode};
 use crate::server::Server;
 use crate::wire::Random;
 
-/// Number of hash slots.
-pub const SLOTS: usize = 16_384;
+/// Keys whose names and slots the simulator derives from their numbers, of each kind of names.
+const NAMED_KEYS: u64 = 2000;
 /// Random keys that are compared with the server's answer.
 const RANDOM_KEYS: usize = 5000;
 /// Keys in which the braces matter.
@@ -33,23 +37,9 @@ const BRACES: [&[u8]; 20] = [
     b"key:0000000000000042",
 ];
 
-/// Slot of a key: CRC16 (XMODEM) of it, or of what its first pair of braces holds if that is something.
+/// Slot of a key, as the simulator computes it.
 pub fn slot_of(key: &[u8]) -> usize {
-    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
-        let inside = &key[open + 1..];
-        let close = inside.iter().position(|byte| *byte == b'}').filter(|length| *length > 0)?;
-        Some(&inside[..close])
-    });
-    usize::from(crc16(tag.unwrap_or(key))) % SLOTS
-}
-
-/// Polynomial 0x1021, a bit at a time: nothing here is worth a table.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc: u16, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-        })
-    })
+    usize::from(key_hash_slot(key))
 }
 
 /// A hash tag whose keys are in `slot`.
@@ -60,12 +50,34 @@ pub fn tag_in(slot: usize) -> String {
         .expect("a tag for every slot")
 }
 
+/// Names of `keys` keys of `size` bytes without a hash tag, as the simulator spells them.
+pub fn names(size: usize, keys: u64) -> impl Fn(u64) -> String + Sync {
+    let names = KeyNames::new(size as u32, keys, None);
+    move |key| spelt(&names, key)
+}
+
+fn spelt(names: &KeyNames, key: u64) -> String {
+    let mut name = Vec::new();
+    names.write(key, &mut name);
+    String::from_utf8(name).expect("names are of ASCII letters")
+}
+
 /// Compares [`slot_of`] with `CLUSTER KEYSLOT` of a server. Returns a line for people.
 pub fn compare(program: &str, figures: &mut Figures) -> Result<String, String> {
     let mut server = Server::start(program, &["--cluster-enabled", "yes", "--cluster-port", "0"])
         .or_else(|_| Server::start(program, &["--cluster-enabled", "yes"]))?;
     let mut random = Random(16_384);
     let mut keys: Vec<Vec<u8>> = BRACES.iter().map(|key| key.to_vec()).collect();
+    for tags in [None, Some(1), Some(300)] {
+        let names = KeyNames::new(20, 500_000, tags);
+        for rank in (0..NAMED_KEYS).map(|number| number * 7919 % 500_000) {
+            let name = spelt(&names, rank).into_bytes();
+            if usize::from(names.slot_of(rank)) != slot_of(&name) {
+                return Err(format!("slot of key {rank} of {tags:?} tags: {}", names.slot_of(rank)));
+            }
+            keys.push(name);
+        }
+    }
     for _ in 0..RANDOM_KEYS {
         // Half of the bytes from a small alphabet, so that braces are frequent.
         let byte = |random: &mut Random| match random.below(4) {

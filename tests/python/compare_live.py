@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Lay a real server's expiring keys and racing clients beside the simulator's, as a markdown table.
+"""Lay real servers' expiring keys, racing clients and moving slots beside the simulator's, as a markdown table.
 
     python3 tests/python/compare_live.py --writepath target/release/writepath [--seconds 30] [--save measured.jsonl]
     python3 tests/python/compare_live.py --measured measured.jsonl
+    python3 tests/python/compare_live.py --repeats 3 cluster-reshard cluster-hot-slot cluster-rebalance
 
 Measures with `cargo test --test live` (tests/live), which starts redis-server, from PATH or WRITEPATH_REDIS_SERVER;
 --measured takes lines recorded before instead. Nothing but the standard library. The simulator gets the measured
@@ -18,6 +19,8 @@ import re
 import shutil
 import subprocess
 import sys
+
+import compare_cluster
 
 # A key without a time to live is never whole again in the simulator, while the live clients delete it: one simulated
 # run ends with its first such key. So runs of further seeds are added until there are as many expiries as this.
@@ -94,10 +97,14 @@ def measure(options):
     if server is None:
         sys.exit("redis-server is not on PATH; install Redis, or set WRITEPATH_REDIS_SERVER")
     command = ["cargo", "test", "--release", "--test", "live", "--", f"--seconds={options.seconds}", *options.names]
-    done = subprocess.run(command, env=os.environ | {"WRITEPATH_REDIS_SERVER": server}, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit("the live experiments have failed")
-    return done.stdout
+    environment = os.environ | {"WRITEPATH_REDIS_SERVER": server}
+    text = ""
+    for _ in range(options.repeats):
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            sys.exit("the live experiments have failed")
+        text += done.stdout
+    return text
 
 
 def version(measured):
@@ -253,6 +260,19 @@ def storm_rows(options, measured):
     return [(figure, value, simulated[figure]) for figure, value in real.items()]
 
 
+def rows_of(options, repeats):
+    """(figure, measured, simulated, ratio) of one experiment; only moving slots have a ratio."""
+    for measured in repeats:
+        if "storm_s" in measured or "windows_without_ttl" in measured:
+            rows = storm_rows if "storm_s" in measured else pattern_rows
+            yield from ((*row, "") for row in rows(options, measured))
+    if "slots_moved" in repeats[0]:
+        try:
+            yield from compare_cluster.rows(simulate, version(repeats[0]), SPINNING, options, repeats)
+        except (NotSimulated, ValueError) as error:
+            print(f"{repeats[0]['experiment']} is not simulated: {error}", file=sys.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="parts of experiments' names; all without")
@@ -260,6 +280,7 @@ def main():
     parser.add_argument("--model", default="two-core-vm", help="prices to simulate with")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="for the program")
     parser.add_argument("--seconds", type=int, default=30, help="length of a pattern's experiment")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each experiment")
     parser.add_argument("--measured", help="lines recorded before, instead of measuring")
     parser.add_argument("--save", help="keep the measured lines in this file")
     options = parser.parse_args()
@@ -272,17 +293,16 @@ def main():
     if options.save:
         with open(options.save, "w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
-    print("| experiment | load | figure | measured | simulated |\n|---|---:|---|---:|---:|")
-    for line in lines:
-        measured = json.loads(line)
-        if options.names and not any(name in measured["experiment"] for name in options.names):
-            continue
-        rows = storm_rows(options, measured) if "storm_s" in measured else pattern_rows(options, measured)
-        load = measured["load_before"]
-        for index, (figure, real, simulated) in enumerate(rows):
-            name = measured["experiment"] if index == 0 else ""
-            before = "" if index or load is None else f"{load:.1f}"
-            print(f"| {name} | {before} | {figure} | {real} | {simulated} |", flush=True)
+    experiments = {}
+    for measured in map(json.loads, lines):
+        if not options.names or any(name in measured["experiment"] for name in options.names):
+            experiments.setdefault(measured["experiment"], []).append(measured)
+    print("| experiment | load | figure | measured | simulated | ratio |\n|---|---:|---|---:|---:|---:|")
+    for name, repeats in experiments.items():
+        for index, row in enumerate(rows_of(options, repeats)):
+            loads = [f"{line['load_before']:.1f}" for line in repeats if line["load_before"] is not None]
+            first = (name, ", ".join(loads)) if index == 0 else ("", "")
+            print("| " + " | ".join([*first, *row]) + " |", flush=True)
 
 
 if __name__ == "__main__":

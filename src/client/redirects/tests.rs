@@ -74,6 +74,7 @@ fn asking_goes_ahead_alone_or_together() {
         (Jedis, Asking::First, 3),
         (Lettuce, Asking::Together, 2),
         (NoMap, Asking::Together, 2),
+        (SlotBySlot, Asking::Together, 2),
     ];
     for (client, asking, round_trips) in expected {
         let step = first(client, ASK);
@@ -94,6 +95,7 @@ fn moved_changes_the_map_as_each_library_does() {
         (Jedis, To::Node(1), None, fetch(Source::Sender, false), 3),
         (Lettuce, To::Node(1), None, None, 2),
         (NoMap, To::Node(1), None, None, 2),
+        (SlotBySlot, To::Mapped, Some((7, 1)), None, 2),
     ];
     for (client, to, learn, refresh, round_trips) in expected {
         let then = Then::Send { to, asking: Asking::No, when: When::At(MS) };

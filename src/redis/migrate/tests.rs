@@ -53,9 +53,10 @@ fn prices_add_up() {
     let cost = MigrateCost::of(&SETTING, &keys, &prices, &prices);
     let sent = 10 * keys[0].sent(&SETTING);
     assert_eq!((cost.keys, cost.sent, cost.pieces, cost.replies), (10, sent, 1, 50));
-    let kib = 10 * whole(cluster.migrate_per_kib * keys[0].sent(&SETTING) as f64 / 1024.0);
+    let payload = dump_bytes(SETTING.version, keys[0].value, SETTING.compressed_ratio) as f64 / 1024.0;
+    let kib = 10 * whole(cluster.migrate_per_kib * payload);
     assert_eq!(cost.build + cost.finish, cluster.migrate + 10 * cluster.migrate_per_key + kib);
-    let restored = whole(cluster.restore_per_kib * keys[0].sent(&SETTING) as f64 / 1024.0);
+    let restored = whole(cluster.restore_per_kib * payload);
     assert_eq!(cost.restore, 10 * (cluster.restore_per_key + restored));
     assert_eq!(cost.turns.len(), 1);
     assert_eq!(cost.target_logged, sent);
