@@ -48,7 +48,7 @@ fn scenario(version: &str, method: &str, more: &str) -> String {
 }
 
 fn cluster(result: &RunResult) -> &ClusterResult {
-    result.cluster.as_deref().expect("a cluster")
+    result.cluster.as_ref().expect("a cluster")
 }
 
 fn migration(result: &RunResult) -> &MigrationResult {
