@@ -396,4 +396,31 @@ mod tests {
             assert!((spread / variance - 1.0).abs() < 0.06, "{n} {p}: {spread} against {variance}");
         }
     }
+
+    #[test]
+    fn hypergeometric_numbers_have_their_mean_and_variance() {
+        let mut stream = stream();
+        let cases =
+            [(10, 5, 20), (100, 30, 1000), (50, 900, 1000), (700, 40, 1000), (60_000, 90_000, 1_000_000)];
+        for (drawn, part, all) in cases {
+            let draws = 20_000;
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for _ in 0..draws {
+                let hits = hypergeometric(drawn, part, all, &mut stream);
+                assert!(hits <= drawn.min(part) && drawn - hits <= all - part);
+                sum += hits as f64;
+                squares += (hits * hits) as f64;
+            }
+            let (n, k, of) = (drawn as f64, part as f64, all as f64);
+            let mean = n * k / of;
+            let variance = mean * (1.0 - k / of) * (of - n) / (of - 1.0);
+            let (average, runs) = (sum / draws as f64, draws as f64);
+            assert!(
+                (average - mean).abs() < 4.0 * (variance / runs).sqrt(),
+                "{drawn} {part} {all}: {average}"
+            );
+            let spread = squares / runs - average * average;
+            assert!((spread / variance - 1.0).abs() < 0.06, "{drawn} {part} {all}: {spread}");
+        }
+    }
 }

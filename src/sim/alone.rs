@@ -1,9 +1,9 @@
-//! The common turns at low load: one client write each, and nothing else due.
+//! The common turns at low load: one client write each or a few, and nothing else due.
 //!
-//! The phases of `turn.rs` for one client, with the clock and the sums in local variables, run after run until
-//! something else is due (a timer, a gap of the host, a sync, the end of a window, a second client): several times
-//! faster than the general code, which then takes over. A probe turns this path off, so that comparing a probed
-//! run with a bare one compares the two.
+//! The phases of `turn.rs` for clients with one write each, with the clock and the sums in local variables, run after run
+//! until something else is due (a timer, a gap of the host, a sync, the end of a window): several times faster than the
+//! general code, which then takes over. A probe turns this path off, so that comparing a probed run with a bare one
+//! compares the two.
 
 use super::lane::{Few, Lane, PassedOn, Sums, Unfinished};
 use super::run::Simulation;
@@ -22,7 +22,7 @@ const RENEWING: u8 = 1;
 const EACH: u8 = 2;
 
 impl<P: Probe> Simulation<P> {
-    /// Whether turns of one client write can be run here now.
+    /// Whether turns of few client writes can be run here now.
     #[inline(always)]
     fn may_run_alone(&self) -> bool {
         let server = &self.server;
