@@ -166,7 +166,7 @@ impl<'a> World<'a> {
         let total = nodes[0].recorder.clone();
         let rate: f64 = scenario.workloads.iter().map(peak_rate).sum();
         let stride = (SENT_AHEAD / rate.max(1.0) * SECOND as f64) as Nanos;
-        let lookahead = router.lookahead().min(spec.link_delay.max(1));
+        let lookahead = router.lookahead().min(spec.link_delay).max(1);
         let mut world = World {
             scenario,
             spec,

@@ -5,8 +5,8 @@ import statistics
 # One process of spinning clients with one slot map, as tests/live has it: they are never woken, and a server never pays
 # for waking them. All servers, the clients and redis-cli share one machine.
 #
-# - Between two processes that hand over to one another on one core there is no way: `redis-cli -r 20000 PING` takes 20 us
-#   a round trip, of which redis-cli's CPU time is 10 and the server's prices are 8.7.
+# - Processes that hand over to one another on a busy machine have next to no way between them: `redis-cli -r 20000 PING`
+#   took 20 us a round trip, of which redis-cli's CPU time was 10 and the server's prices are 8.7.
 # - LZF shortens the live clients' values: DUMP of one has 24 bytes, 13 of them the value's.
 SCENARIO = """\
 [redis]
