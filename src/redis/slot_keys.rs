@@ -120,7 +120,7 @@ impl LeavingSlot {
     /// Takes the places without a key, by class; they are still the server's.
     pub fn take_vacant(&mut self) -> Vec<(usize, u64)> {
         let parts = self.parts.iter_mut().filter(|part| part.positions > part.left);
-        parts.map(|part| (part.class, part.positions - std::mem::replace(&mut part.positions, part.left))).collect()
+        parts.map(|part| (part.class, std::mem::replace(&mut part.positions, part.left) - part.left)).collect()
     }
 
     /// A command was about the slot, and `scope` is what it left of it.
