@@ -29,6 +29,7 @@ impl World<'_> {
             self.nodes[index].tick();
             self.hear_from(index);
         }
+        self.router.send_rest(horizon, &mut self.nodes);
         self.check_places();
         self.pass_windows(0);
         let at_end = self.so_far();

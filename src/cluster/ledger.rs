@@ -72,13 +72,30 @@ impl World<'_> {
                 let member = node.seat();
                 member.view.owner(slot) == index as u16 && member.open.get(slot).is_none()
             });
-            let keyspace = &self.nodes[0].server.keyspace;
-            for class in 0..keyspace.classes() {
-                let total = self.counts.in_slot(keyspace.ranks_of(class), slot);
+            for class in 0..self.ledger.places.len() {
+                let total = self.counts.in_slot(self.nodes[0].server.keyspace.ranks_of(class), slot);
                 let counted = open.get(&(slot, class)).copied().unwrap_or(0);
                 let expected = if whole { 0 } else { total };
-                assert_eq!(counted, expected, "places of class {class} of open slot {slot}");
+                assert_eq!(
+                    counted,
+                    expected,
+                    "places of class {class} of slot {slot}: {}",
+                    self.whereabouts(slot)
+                );
             }
         }
+    }
+
+    /// What each node has of a slot, for whoever reads why a run has panicked.
+    fn whereabouts(&mut self, slot: u16) -> String {
+        let nodes = self.nodes.iter_mut().enumerate().map(|(index, node)| {
+            let now = node.server.main.now;
+            let member = node.seat();
+            let view = &member.view;
+            let (owner, to, from) = (view.owner(slot), view.migrating_to(slot), view.importing_from(slot));
+            let places = member.open.get(slot).map(|open| (open.positions(), open.left()));
+            format!("node {index} at {now}: owner {owner}, to {to:?}, from {from:?}, {places:?}")
+        });
+        nodes.collect::<Vec<_>>().join("; ")
     }
 }

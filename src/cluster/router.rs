@@ -35,7 +35,7 @@ use crate::rng::{Numbered, Stream, StreamId, Streams};
 use crate::scenario::cluster::{ClientProfile, ClusterSpec};
 use crate::scenario::{Scenario, Source};
 use crate::sim::run::Simulation;
-use crate::units::{KIB, Nanos};
+use crate::units::{KIB, NEVER, Nanos};
 
 /// Keys that are drawn to see how a load is spread.
 const SAMPLE: u64 = 20_000;
@@ -249,9 +249,19 @@ impl Router {
 
     /// Sends everything that nodes can read before `until`.
     pub(super) fn send_until(&mut self, until: Nanos, nodes: &mut [Node]) {
-        if until <= self.sent_until {
-            return;
+        if until > self.sent_until {
+            self.send_meant(nodes, until, NEVER);
+            self.sent_until = until;
         }
+    }
+
+    /// Sends what clients mean to send before `end`, the end of the run, although no node reads it any more.
+    pub(super) fn send_rest(&mut self, end: Nanos, nodes: &mut [Node]) {
+        self.send_meant(nodes, NEVER, end);
+    }
+
+    /// Sends what can be read before `until` and is meant to be sent before `end`.
+    fn send_meant(&mut self, nodes: &mut [Node], until: Nanos, end: Nanos) {
         let (maps, names) = (&self.maps, &self.names);
         let mut old_maps = Vec::new();
         for (index, group) in self.groups.iter_mut().enumerate() {
@@ -261,7 +271,7 @@ impl Router {
                     Origin::Closed(closed) => closed.next_at(),
                 };
                 let readable_at = arrived_at.saturating_add(group.way_in);
-                if readable_at >= until {
+                if readable_at >= until || arrived_at >= end {
                     break;
                 }
                 let connection = match &mut group.origin {
@@ -290,7 +300,6 @@ impl Router {
                 group.with_routed(|routed| routed.complete(until));
             });
         }
-        self.sent_until = until;
         for (at, process) in old_maps {
             self.wish(process, self.profile.source, 0, at, nodes);
         }

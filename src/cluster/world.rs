@@ -199,7 +199,7 @@ impl<'a> World<'a> {
         for (index, planned) in spec.moves.iter().enumerate() {
             world.at(planned.at, Task::Begin(index));
         }
-        if owners.contains(&NONE) {
+        if owners.contains(&NONE) || world.router.maps.stale(&owners) > 0 {
             world.unsettle();
         }
         world.note_down(0);

@@ -400,6 +400,10 @@ impl<P: Probe> Simulation<P> {
         member.on_open_slots += member.view.migrating_to(unit.slot).is_some() as u64;
         if verdict != Verdict::Serve {
             member.count(verdict);
+            if let Verdict::Ask { slot, node } = verdict {
+                // What is not here, for it has expired too, would come to be there.
+                member.send_vacant(slot, node, server);
+            }
             work.commands += 1;
             work.cpu += server.prices.cluster.redirect;
             work.reply_bytes += verdict.reply_bytes(ADDRESS);

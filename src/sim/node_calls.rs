@@ -222,7 +222,7 @@ impl<P: Probe> Simulation<P> {
     pub(crate) fn resume(&mut self, at: Nanos, arrived: bool) {
         let (server, member) = (&mut self.server, self.member.as_mut().expect("only of a node"));
         let Some(Parked { asker, parcel, since, left_at }) = member.parked.take() else { return };
-        server.main.charge(Cause::Migrate, at - left_at);
+        server.main.charge(Cause::Migrate, at.saturating_sub(left_at));
         let (keys, bytes) = (parcel.cost.keys, parcel.cost.sent);
         let answer = if arrived {
             server.main.charge(Cause::Migrate, parcel.cost.finish);

@@ -54,7 +54,14 @@ fn a_move_lasts_what_redis_cli_and_the_ways_take() {
         (client.per_reply, client.per_send, client.per_command) = (read, send, per_command);
         client.wakeup = vec![(MICROSECOND, wakes), (SECOND, wakes)];
         let whole = simulate(&scenario, &RunOptions::default(), &mut |_| true).expect("the scenario runs");
-        eprintln!("{:?} {:?}", whole.busy, whole.cluster.as_ref().map(|c| (c.migrations.clone(), c.nodes.iter().map(|n| (n.config_writes, n.config_fsyncs)).collect::<Vec<_>>())));
+        eprintln!(
+            "{:?} {:?}",
+            whole.busy,
+            whole.cluster.as_ref().map(|c| (
+                c.migrations.clone(),
+                c.nodes.iter().map(|n| (n.config_writes, n.config_fsyncs)).collect::<Vec<_>>()
+            ))
+        );
         let result = cluster(&scenario);
         let [moved] = &result.migrations[..] else { panic!("one move") };
         assert_eq!((moved.running, moved.slots, moved.failed.as_deref()), (false, 50, None));
