@@ -35,7 +35,7 @@ use crate::rng::{Numbered, Stream, StreamId, Streams};
 use crate::scenario::cluster::{ClientProfile, ClusterSpec};
 use crate::scenario::{Scenario, Source};
 use crate::sim::run::Simulation;
-use crate::units::{KIB, Nanos};
+use crate::units::{KIB, NEVER, Nanos};
 
 /// Keys that are drawn to see how a load is spread.
 const SAMPLE: u64 = 20_000;
@@ -63,6 +63,16 @@ struct Group {
 enum Origin {
     Open(Box<OpenLoop>),
     Closed(ClosedLoop),
+}
+
+impl Origin {
+    #[inline(always)]
+    fn next_at(&self) -> Nanos {
+        match self {
+            Origin::Open(open) => open.next_at(),
+            Origin::Closed(closed) => closed.next_at(),
+        }
+    }
 }
 
 /// All clients of the cluster.
@@ -235,6 +245,12 @@ impl Router {
         self.groups.iter().map(|group| group.next).sum()
     }
 
+    /// When a node can read what is sent next.
+    pub(super) fn next_readable_at(&self) -> Nanos {
+        let next = self.groups.iter().map(|group| group.origin.next_at().saturating_add(group.way_in));
+        next.min().unwrap_or(NEVER)
+    }
+
     /// Sends everything that nodes can read before `until`.
     pub(super) fn send_until(&mut self, until: Nanos, nodes: &mut [Node]) {
         if until <= self.sent_until {
@@ -244,10 +260,7 @@ impl Router {
         let mut old_maps = Vec::new();
         for (index, group) in self.groups.iter_mut().enumerate() {
             loop {
-                let arrived_at = match &group.origin {
-                    Origin::Open(open) => open.next_at(),
-                    Origin::Closed(closed) => closed.next_at(),
-                };
+                let arrived_at = group.origin.next_at();
                 let readable_at = arrived_at.saturating_add(group.way_in);
                 if readable_at >= until {
                     break;

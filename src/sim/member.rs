@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::node_maps::GivenMap;
 use super::run::Simulation;
 use super::turn::Probe;
 use crate::client::group::Unit;
 use crate::client::slot_counts::SlotCounts;
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
-use super::node_maps::GivenMap;
 use crate::redis::cluster_call::{Answer, Order};
 use crate::redis::cluster_slots_reply::MapCommand;
 use crate::redis::migrate::MigrateCost;
@@ -159,7 +159,7 @@ pub(crate) struct Member {
     pub(crate) ticketed: u32,
     /// Replies it gave instead of executing a command.
     pub(crate) refused: Refused,
-    /// Commands on keys of slots that were open here.
+    /// Commands on keys of slots that were open here, redirected ones not counted again.
     pub(crate) on_open_slots: u64,
     /// nodes.conf.
     pub(crate) config: ConfigFile,
@@ -360,7 +360,8 @@ impl<P: Probe> Simulation<P> {
             return Fate::Acknowledged;
         }
         let verdict = member.judge(&unit, plan, server);
-        member.on_open_slots += member.view.migrating_to(unit.slot).is_some() as u64;
+        let first = unit.ticket == 0;
+        member.on_open_slots += (first && member.view.migrating_to(unit.slot).is_some()) as u64;
         if verdict != Verdict::Serve {
             member.count(verdict);
             work.commands += 1;

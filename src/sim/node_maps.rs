@@ -28,8 +28,7 @@ impl<P: Probe> Simulation<P> {
         let owners = member.view.owners();
         let same = member.map.as_ref().is_some_and(|map| map.command == command && map.owners[..] == *owners);
         if !same {
-            let known =
-                Known { owners, replicas: &replicas, myself: member.index, address: ADDRESS, offset };
+            let known = Known { owners, replicas: &replicas, myself: member.index, address: ADDRESS, offset };
             // Clients that speak RESP3 are not told apart from others.
             let Some(reply) = command.reply(&known, version, false) else { return };
             member.map = Some(GivenMap { command, owners: Arc::new(owners.to_vec()), reply });
@@ -46,9 +45,12 @@ impl<P: Probe> Simulation<P> {
         }
     }
 
-    /// When the client of a map that is written now begins to read it.
+    /// When the client of a map that is written now has read it.
     pub(super) fn map_read_at(&self) -> u64 {
-        let bytes = self.member.as_ref().and_then(|member| member.map.as_ref()).map_or(0, |map| map.reply.reply);
-        self.server.main.now + self.transmission.of(bytes) + self.server.prices.network.one_way
+        let bytes =
+            self.member.as_ref().and_then(|member| member.map.as_ref()).map_or(0, |map| map.reply.reply);
+        let there_at =
+            self.server.main.now + self.transmission.of(bytes) + self.server.prices.network.one_way;
+        there_at + self.groups.first().map_or(0, |group| group.per_reply())
     }
 }

@@ -5,6 +5,7 @@ mod claims_rewrite;
 mod claims_rewrite_when;
 mod closed_loop;
 mod cluster_clients;
+mod cluster_redirect_scenarios;
 mod cluster_redirects;
 mod cmd;
 mod conservation;

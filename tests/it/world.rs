@@ -10,7 +10,7 @@ use writepath::models;
 use writepath::observe::result::{BlockTotals, ChildRow, InfoValue, RunResult};
 use writepath::scenario::Scenario;
 use writepath::scenario::resolve::{Overrides, resolve};
-use writepath::sim::{RunOptions, run};
+use writepath::sim::RunOptions;
 use writepath::units::{GIB, Nanos, SECOND};
 
 /// The scenario that `text` says.
@@ -32,7 +32,7 @@ pub fn on_a_free_machine(text: &str, price: impl FnOnce(&mut CostModel)) -> Scen
 /// Runs it, with a timeline.
 pub fn simulate(scenario: &Scenario) -> RunResult {
     let options = RunOptions { timeline: true, ..RunOptions::default() };
-    run(scenario, &options, &mut |_| true).expect("the scenario runs")
+    writepath::cluster::simulate(scenario, &options, &mut |_| true).expect("the scenario runs")
 }
 
 /// What `cause` blocked the main thread for.

@@ -86,13 +86,7 @@ impl Router {
     }
 
     /// A map has been read at `now`: `owners` as the asked node saw them.
-    pub(super) fn map_arrives(
-        &mut self,
-        place: u32,
-        owners: &Arc<Vec<u16>>,
-        now: Nanos,
-        nodes: &mut [Node],
-    ) {
+    pub(super) fn map_arrives(&mut self, place: u32, owners: &Arc<Vec<u16>>, now: Nanos, nodes: &mut [Node]) {
         let Some((_, fetch)) = self.fetches.remove(place) else { return };
         self.flying -= 1;
         if self.maps.map(fetch.process) != &owners[..] {
