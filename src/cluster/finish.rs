@@ -82,6 +82,7 @@ impl World<'_> {
         let (at_begin, at_move_end) = (self.at_begin.take(), self.at_end.take());
         let during_end = at_move_end.unwrap_or_else(|| at_end.clone());
         let begin = at_begin.unwrap_or_else(|| at_end.clone());
+        let [began, ended] = self.sent_at.map(|sent| sent.unwrap_or(self.router.measured()));
         let Router { redirected, after, failed, maps, redirect_loops, .. } = &self.router;
         let [after_moved, after_ask, after_tryagain] = after.clone();
         let mut result = ClusterResult {
@@ -96,6 +97,7 @@ impl World<'_> {
             during: during_end.since(&begin),
             after: at_end.since(&during_end),
             before: begin,
+            during_requests: ended.saturating_sub(began),
             open_slots_max: self.open_slots_max,
             failovers: self.failover.rows.clone(),
             down: self.end_down(),

@@ -47,6 +47,7 @@ impl World<'_> {
         let (action, options) = (planned.action.clone(), planned.options);
         if self.moving == 0 && self.at_begin.is_none() {
             self.at_begin = Some(self.so_far());
+            self.sent_at[0] = Some(self.router.measured());
         }
         self.moving += 1;
         self.unsettle();
@@ -200,6 +201,7 @@ impl World<'_> {
         self.moving -= 1;
         if self.moving == 0 {
             self.at_end = Some(self.so_far());
+            self.sent_at[1] = Some(self.router.measured());
         }
     }
 }

@@ -65,6 +65,16 @@ enum Origin {
     Closed(ClosedLoop),
 }
 
+impl Origin {
+    #[inline(always)]
+    fn next_at(&self) -> Nanos {
+        match self {
+            Origin::Open(open) => open.next_at(),
+            Origin::Closed(closed) => closed.next_at(),
+        }
+    }
+}
+
 /// All clients of the cluster.
 pub(super) struct Router {
     groups: Vec<Group>,
@@ -235,16 +245,10 @@ impl Router {
         self.groups.iter().map(|group| group.next).sum()
     }
 
-    /// When the next request that was not sent yet can be read.
+    /// When a node can read what is sent next.
     pub(super) fn next_readable_at(&self) -> Nanos {
-        let next = |group: &Group| {
-            let arrived_at = match &group.origin {
-                Origin::Open(open) => open.next_at(),
-                Origin::Closed(closed) => closed.next_at(),
-            };
-            arrived_at.saturating_add(group.way_in)
-        };
-        self.groups.iter().map(next).min().unwrap_or(Nanos::MAX)
+        let next = self.groups.iter().map(|group| group.origin.next_at().saturating_add(group.way_in));
+        next.min().unwrap_or(NEVER)
     }
 
     /// Sends everything that nodes can read before `until`.
@@ -266,10 +270,7 @@ impl Router {
         let mut old_maps = Vec::new();
         for (index, group) in self.groups.iter_mut().enumerate() {
             loop {
-                let arrived_at = match &group.origin {
-                    Origin::Open(open) => open.next_at(),
-                    Origin::Closed(closed) => closed.next_at(),
-                };
+                let arrived_at = group.origin.next_at();
                 let readable_at = arrived_at.saturating_add(group.way_in);
                 if readable_at >= until || arrived_at >= end {
                     break;

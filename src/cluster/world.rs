@@ -107,6 +107,8 @@ pub(super) struct World<'a> {
     /// Sojourns when the first move began, and when the last ended.
     pub(super) at_begin: Option<Histogram>,
     pub(super) at_end: Option<Histogram>,
+    /// Requests sent until then.
+    pub(super) sent_at: [Option<u64>; 2],
     pub(super) open_slots_max: u32,
     pub(super) ledger: Ledger,
     pub(super) counts: Arc<SlotCounts>,
@@ -189,6 +191,7 @@ impl<'a> World<'a> {
             horizon: scenario.run.duration,
             at_begin: None,
             at_end: None,
+            sent_at: [None; 2],
             open_slots_max: 0,
             ledger: Ledger::default(),
             counts,
@@ -199,6 +202,7 @@ impl<'a> World<'a> {
         for (index, planned) in spec.moves.iter().enumerate() {
             world.at(planned.at, Task::Begin(index));
         }
+        // A client without a map asks the wrong node from the start.
         if owners.contains(&NONE) || world.router.maps.stale(&owners) > 0 {
             world.unsettle();
         }
@@ -235,9 +239,12 @@ impl<'a> World<'a> {
         let task_at = self.next_task_at();
         let coupled = self.unsettled || self.router.is_closed();
         if first.min(task_at) >= self.router.sent_until && self.router.sent_until < self.horizon {
-            // What comes after the next request may depend on what becomes of that.
-            let next = if coupled { self.router.next_readable_at() } else { NEVER };
-            let until = first.min(task_at).min(next).max(self.router.sent_until);
+            let mut until = first.min(task_at);
+            if coupled {
+                // What the first of them meets may change where the others go.
+                until = until.min(self.router.next_readable_at());
+            }
+            let until = until.max(self.router.sent_until);
             // Maps may change after a task: nothing beyond it is sent by those of today.
             let ahead = if coupled { 0 } else { task_at.saturating_sub(until).min(self.stride) };
             let until = until.saturating_add(ahead.max(self.lookahead));

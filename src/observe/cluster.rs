@@ -44,6 +44,8 @@ pub struct ClusterResult {
     pub after: Histogram,
     /// Of the requests that arrived while a migration ran, those on a slot that was open at the time.
     pub on_open_slots: u64,
+    /// Requests that were sent while a migration ran, those that failed too.
+    pub during_requests: u64,
     /// Most slots open at once.
     pub open_slots_max: u32,
     /// Primaries that were failed over, in order.
@@ -202,7 +204,7 @@ impl ClusterResult {
 
     /// Share of the requests during migrations that were on an open slot; none without such requests.
     pub fn open_slot_share(&self) -> Option<f64> {
-        let during = self.during.count();
+        let during = self.during_requests.max(self.during.count());
         (during > 0).then(|| self.on_open_slots as f64 / during as f64)
     }
 

@@ -36,6 +36,10 @@ const ALL: &[(&str, &str)] = &[
     ("atomic-3-to-4", include_str!("../../experiments/scenarios/atomic-3-to-4.toml")),
     ("atomic-3-to-4-redis", include_str!("../../experiments/scenarios/atomic-3-to-4-redis.toml")),
     ("ttl-aligned-to-minute", include_str!("../../experiments/scenarios/ttl-aligned-to-minute.toml")),
+    ("reshard-uniform", include_str!("../../experiments/scenarios/reshard-uniform.toml")),
+    ("reshard-hot-slot", include_str!("../../experiments/scenarios/reshard-hot-slot.toml")),
+    ("client-without-ask", include_str!("../../experiments/scenarios/client-without-ask.toml")),
+    ("client-ask-as-moved", include_str!("../../experiments/scenarios/client-ask-as-moved.toml")),
 ];
 
 /// The text of a built-in scenario.

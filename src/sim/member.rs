@@ -179,7 +179,7 @@ pub(crate) struct Member {
     pub(crate) ticketed: u32,
     /// Replies it gave instead of executing a command.
     pub(crate) refused: Refused,
-    /// Commands on keys of slots that were open here.
+    /// Commands on keys of slots that were open here, redirected ones not counted again.
     pub(crate) on_open_slots: u64,
     /// nodes.conf.
     pub(crate) config: ConfigFile,
@@ -397,7 +397,8 @@ impl<P: Probe> Simulation<P> {
         }
         member.open.look(server, &mut member.stream);
         let verdict = member.judge(&unit, plan, server);
-        member.on_open_slots += member.view.migrating_to(unit.slot).is_some() as u64;
+        let first = unit.ticket == 0;
+        member.on_open_slots += (first && member.view.migrating_to(unit.slot).is_some()) as u64;
         if verdict != Verdict::Serve {
             member.count(verdict);
             if let Verdict::Ask { slot, node } = verdict {

@@ -45,10 +45,12 @@ impl<P: Probe> Simulation<P> {
         }
     }
 
-    /// When the client of a map that is written now begins to read it.
+    /// When the client of a map that is written now has read it.
     pub(super) fn map_read_at(&self) -> u64 {
         let bytes =
             self.member.as_ref().and_then(|member| member.map.as_ref()).map_or(0, |map| map.reply.reply);
-        self.server.main.now + self.transmission.of(bytes) + self.server.prices.network.one_way
+        let there_at =
+            self.server.main.now + self.transmission.of(bytes) + self.server.prices.network.one_way;
+        there_at + self.groups.first().map_or(0, |group| group.per_reply())
     }
 }

@@ -330,9 +330,11 @@ impl<P: Probe> Simulation<P> {
         (units.iter().map(|unit| unit.commands as u64).sum(), counted)
     }
 
-    /// Requests of clients that arrived from `since` on, were not executed, and are no redirected ones.
+    /// Requests of clients that arrived from `since` on, were not answered, and are no redirected ones.
     pub(crate) fn unanswered(&self, since: Nanos) -> u64 {
-        let units = self.backlog.iter().map(|unit| (unit.arrived_at, unit.ticket));
+        let (executed, held) = self.waiting.in_flight();
+        let units = self.backlog.iter().chain(executed).chain(held);
+        let units = units.map(|unit| (unit.arrived_at, unit.ticket));
         let queued = self.groups.iter().flat_map(|group| group.queued());
         units.chain(queued).filter(|&(at, ticket)| ticket == 0 && at >= since).count() as u64
     }

@@ -9,6 +9,7 @@ mod cluster_cli;
 mod cluster_clients;
 mod cluster_conservation;
 mod cluster_oracle;
+mod cluster_redirect_scenarios;
 mod cluster_redirects;
 mod cmd;
 mod conservation;
