@@ -81,9 +81,8 @@ impl Bus {
         let primaries = voters.len();
         let nodes = primaries * (1 + replicas);
         let shift = REHEARSAL + 2 * timeout;
-        let crons = (0..primaries)
-            .map(|_| (from + draws.below(CRON), draws.below(RANDOM_PING_EVERY)))
-            .collect();
+        let crons =
+            (0..primaries).map(|_| (from + draws.below(CRON), draws.below(RANDOM_PING_EVERY))).collect();
         let never = Peer { pinged_at: NEVER, pong_at: from, heard_at: from };
         let mut bus = Bus {
             timeout,
@@ -181,7 +180,8 @@ impl Bus {
                 asked.push(node);
             }
         }
-        let (answering, silent): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|&node| answers(node));
+        let (answering, silent): (Vec<usize>, Vec<usize>) =
+            asked.into_iter().partition(|&node| answers(node));
         for node in silent {
             self.peers[me * self.nodes + node].pinged_at = now;
         }

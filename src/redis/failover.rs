@@ -109,8 +109,11 @@ impl Server {
                 let usable = link.stopped_at.is_none()
                     && !link.is_stale(now)
                     && replication.leads_to(link.replid, offset);
-                let apart_since =
-                    if link.state.is_connected() { Some(NEVER) } else { link.stats.dropped_at.last().copied() };
+                let apart_since = if link.state.is_connected() {
+                    Some(NEVER)
+                } else {
+                    link.stats.dropped_at.last().copied()
+                };
                 let rank = held.iter().filter(|other| other.1 > offset).count() as u32;
                 usable.then_some(Candidate { index, rank, apart_since: apart_since? })
             })

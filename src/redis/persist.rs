@@ -65,7 +65,8 @@ impl Server {
         self.rdb.last_try_at = Some(self.main.now);
         let child = Child::new(ChildKind::Bgsave, trigger, self.main.now);
         if let Some(mut child) = self.fork(child) {
-            let pace = self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load);
+            let pace =
+                self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load);
             child.exits_at = self.main.now + pace.span;
             child.dirty_at_fork = self.rdb.dirty;
             if !self.config.appendonly {
@@ -96,7 +97,8 @@ impl Server {
             self.rewrite.ended(false, self.main.now, &self.config);
             return;
         };
-        let pace = self.pace(ChildKind::AofRewrite, self.main_load() + self.client_load + self.neighbour_load);
+        let pace =
+            self.pace(ChildKind::AofRewrite, self.main_load() + self.client_load + self.neighbour_load);
         let written_at = self.main.now + pace.span;
         match style {
             RewriteStyle::Streamed => {

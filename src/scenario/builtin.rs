@@ -34,6 +34,11 @@ const ALL: &[(&str, &str)] = &[
     ("expiry-storm", include_str!("../../experiments/scenarios/expiry-storm.toml")),
     ("expiry-jitter", include_str!("../../experiments/scenarios/expiry-jitter.toml")),
     ("ttl-aligned-to-minute", include_str!("../../experiments/scenarios/ttl-aligned-to-minute.toml")),
+    ("reshard-big-keys", include_str!("../../experiments/scenarios/reshard-big-keys.toml")),
+    ("rebalance-3-to-4", include_str!("../../experiments/scenarios/rebalance-3-to-4.toml")),
+    ("rebalance-4-to-3", include_str!("../../experiments/scenarios/rebalance-4-to-3.toml")),
+    ("shards-1-to-16", include_str!("../../experiments/scenarios/shards-1-to-16.toml")),
+    ("split-writes-and-reads", include_str!("../../experiments/scenarios/split-writes-and-reads.toml")),
 ];
 
 /// The text of a built-in scenario.

@@ -281,10 +281,8 @@ impl<P: Probe> Simulation<P> {
         for mut told in replies.drain(..) {
             self.server.main.charge(Cause::Reply, write);
             let there_at = self.server.main.now + delay;
-            if let Told::Answer(_, _, at)
-            | Told::Restored(_, at)
-            | Told::Map(_, at)
-            | Told::Voted(_, _, at) = &mut told
+            if let Told::Answer(_, _, at) | Told::Restored(_, at) | Told::Map(_, at) | Told::Voted(_, _, at) =
+                &mut told
             {
                 *at = there_at;
             }

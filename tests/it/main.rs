@@ -5,6 +5,8 @@ mod claims_rewrite;
 mod claims_rewrite_when;
 mod closed_loop;
 mod cluster_clients;
+mod cluster_failover;
+mod cluster_scenarios;
 mod cmd;
 mod conservation;
 mod determinism;
