@@ -298,7 +298,6 @@ impl World<'_> {
         for voter in 0..self.nodes.len() {
             let votes = self.failover.bus.as_ref().is_some_and(|bus| bus.votes(voter));
             if votes && voter != node {
-                self.nodes[voter].seat().view.hear_epoch(epoch);
                 self.nodes[voter].call(there_at, Asker::Node(node as u16), Call::Vote(node as u16, round));
             }
         }

@@ -1,5 +1,6 @@
 //! The results of nodes as one: counts are added, stalls and events named after their node.
 
+use crate::cause::Cause;
 use crate::observe::cluster::NodeResult;
 use crate::observe::result::{BlockTotals, Counters, Errors, EventRow, Loss, RunResult, TimelineRow};
 
@@ -15,7 +16,9 @@ pub(super) fn fill(row: &mut NodeResult, part: &RunResult) {
         row.longest_block_cause = longest.cause.name();
     }
     row.forks = part.counters.forks;
-    row.fork_max = part.children.iter().map(|child| child.fork).max().unwrap_or(0);
+    // Of children that still live too.
+    let fork = part.blocks.iter().find(|block| block.cause == Cause::Fork);
+    row.fork_max = fork.map_or(0, |block| block.longest);
 }
 
 /// All parts, of which there is at least one, as one result. Requests, scopes and the cluster are left to the caller;

@@ -382,11 +382,6 @@ impl ClusterView {
         self.current_epoch = self.current_epoch.max(epoch);
     }
 
-    /// A replica asks for votes in `epoch`.
-    pub fn hear_epoch(&mut self, epoch: u64) {
-        self.current_epoch = self.current_epoch.max(epoch);
-    }
-
     /// What the node thinks of another from now on; the state follows with [`ClusterView::update_state`].
     pub fn set_health(&mut self, node: u16, health: Health) {
         self.health[node as usize] = health;

@@ -40,6 +40,11 @@ const ALL: &[(&str, &str)] = &[
     ("reshard-hot-slot", include_str!("../../experiments/scenarios/reshard-hot-slot.toml")),
     ("client-without-ask", include_str!("../../experiments/scenarios/client-without-ask.toml")),
     ("client-ask-as-moved", include_str!("../../experiments/scenarios/client-ask-as-moved.toml")),
+    ("reshard-big-keys", include_str!("../../experiments/scenarios/reshard-big-keys.toml")),
+    ("rebalance-3-to-4", include_str!("../../experiments/scenarios/rebalance-3-to-4.toml")),
+    ("rebalance-4-to-3", include_str!("../../experiments/scenarios/rebalance-4-to-3.toml")),
+    ("shards-1-to-16", include_str!("../../experiments/scenarios/shards-1-to-16.toml")),
+    ("split-writes-and-reads", include_str!("../../experiments/scenarios/split-writes-and-reads.toml")),
 ];
 
 /// The text of a built-in scenario.
