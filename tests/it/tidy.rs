@@ -43,8 +43,6 @@ const APART: &[(&str, &[&str])] = &[
 const CORE: &[&str] = &[
     "redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots",
 ];
-const CORE: &[&str] =
-    &["redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve"];
 
 const BANNED_IN_CORE: &[&str] = &[
     "std::time",
