@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(
             migrations.lines().nth(1),
             Some(
-                "article,1,rebalance,legacy,3600,120,done,4096,1000000,102400,212992,150000000,7000000,migrate,\
+                "article,1,rebalance,legacy,3600,120,done,4096,1000000,102400,212992,150000000,0,7000000,migrate,\
                  node-1,0,"
             )
         );

@@ -2,10 +2,15 @@
 
 use writepath::observe::cluster::{ClusterResult, MigrationResult};
 use writepath::observe::result::RunResult;
-use writepath::scenario::builtin;
+use writepath::scenario::{Scenario, builtin};
+use writepath::sim::RunOptions;
 use writepath::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
-use super::world::{read, s, simulate, times};
+use super::world::{read, s, times};
+
+fn simulate(scenario: &Scenario) -> RunResult {
+    writepath::cluster::simulate(scenario, &RunOptions::default(), &mut |_| true).expect("the scenario runs")
+}
 
 /// Three full nodes and an empty one, which gets its share of 300,000 keys from 3 s on.
 fn scenario(version: &str, method: &str, more: &str) -> String {
@@ -34,7 +39,6 @@ fn scenario(version: &str, method: &str, more: &str) -> String {
         mix = {{ SET = 0.8, GET = 0.2 }}
         [machine]
         model = "two-core-vm"
-        noise = "none"
         [[event]]
         at = "3s"
         do = "rebalance"
@@ -85,13 +89,15 @@ fn an_atomic_rebalance_is_many_times_faster_and_redirects_with_moved_alone() {
             assert_eq!(keys(result), 300_000);
             assert!(cluster(result).nodes.iter().all(|node| node.slots_at_end == 4096));
         }
-        // Published for 40 GB of 16 KB values between machines: 4.7 to 9.5 times. Small values, of which more fit into
-        // a packet and fewer into a second of MIGRATEs, gain more.
-        let ratio = s(slow.duration) / s(moved.duration);
-        assert!((4.0..40.0).contains(&ratio), "{version}: {ratio}");
         let cluster = cluster(&atomic);
         assert_eq!((cluster.ask, cluster.tryagain, cluster.on_open_slots), (0, 0, 0));
         assert!(cluster.moved > 0);
+        assert!(
+            moved.duration * 4 < slow.duration,
+            "{version}: {} s, {} s",
+            s(moved.duration),
+            s(slow.duration)
+        );
         // Three pauses of one or two round trips, and of what the target is busy with meanwhile.
         assert!((30 * MICROSECOND..30 * MILLISECOND).contains(&moved.paused_ns), "{}", moved.paused_ns);
         assert_eq!(cluster.nodes.iter().map(|node| node.forks).take(3).collect::<Vec<_>>(), [1, 1, 1]);
@@ -99,6 +105,31 @@ fn an_atomic_rebalance_is_many_times_faster_and_redirects_with_moved_alone() {
         let per_key = moved.bytes as f64 / moved.keys as f64;
         assert!((148.0..160.0).contains(&per_key), "{per_key} bytes a key");
     }
+}
+
+/// Published for Valkey 9, 160 keys of 16 KB a slot: 1 min 42 s key by key on idle servers and 10.7 s atomically; under
+/// load 2 min 27 s and 31 s.
+#[test]
+fn large_values_move_as_much_faster_as_published() {
+    let duration = |method: &str| {
+        let text = scenario("valkey-9.0", method, "")
+            .replace("keys = \"300k\"", "keys = 2_621_440\nvalue-size = \"16KiB\"")
+            .replace("appendonly = true", "")
+            .replace("client-processes = 4", "link-delay = \"100us\"\nlink-bandwidth = \"1.25GiB/s\"")
+            .replace("5000/s", "100/s")
+            .replace("two-core-vm", "cloud-vm")
+            .replace("30s", "250s");
+        let mut scenario = read(&text);
+        // 14 GB a node, which forks.
+        let nodes = &mut scenario.cluster.as_mut().expect("a cluster").nodes;
+        nodes.iter_mut().for_each(|node| node.machine.machine.overcommit = true);
+        let result = simulate(&scenario);
+        assert_eq!((migration(&result).slots, keys(&result)), (4096, 2_621_440));
+        s(migration(&result).duration)
+    };
+    let (atomic, legacy) = (duration("atomic"), duration("legacy"));
+    assert!((50.0..300.0).contains(&legacy), "{legacy} s key by key");
+    assert!((2.0..20.0).contains(&(legacy / atomic)), "{legacy} s and {atomic} s");
 }
 
 #[test]
@@ -163,10 +194,8 @@ fn a_job_ends_with_its_source_or_target() {
 #[test]
 fn keys_that_come_and_go_meanwhile_are_where_their_slot_is() {
     for version in ["valkey-9.0", "8.4"] {
-        let text = scenario(version, "atomic", "").replace(
-            "keys = \"300k\"",
-            "keys = \"300k\"\nprefill = false\nttl = { dist = \"fixed\", value = \"4s\" }\nttl-share = 0.5",
-        );
+        let text = scenario(version, "atomic", "")
+            .replace("keys = \"300k\"", "keys = \"300k\"\nttl = \"4s\"\nttl-share = 0.5");
         let text =
             text.replace("mix = { SET = 0.8, GET = 0.2 }", "mix = { SET = 0.6, DEL = 0.2, GET = 0.2 }");
         // The books of every node are checked at the end of each run.
