@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::atomic_calls::{SlotCall, SlotReport, Ticket};
 use super::node_maps::GivenMap;
+pub(crate) use super::refused::Refused;
 use super::run::Simulation;
 use super::silence::Silence;
 use super::turn::Probe;
@@ -207,16 +208,6 @@ pub(crate) struct Member {
     asked: Asked,
 }
 
-/// Commands that were not executed, by reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) moved: u64,
-    pub(crate) ask: u64,
-    pub(crate) tryagain: u64,
-    pub(crate) clusterdown: u64,
-    pub(crate) crossslot: u64,
-}
-
 /// What a turn did with a unit when its node looked at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -308,18 +299,6 @@ impl Member {
         answer.verdict
     }
 
-    fn count(&mut self, verdict: Verdict) {
-        let refused = &mut self.refused;
-        match verdict {
-            Verdict::Serve => {}
-            Verdict::Moved { .. } => refused.moved += 1,
-            Verdict::Ask { .. } => refused.ask += 1,
-            Verdict::TryAgain => refused.tryagain += 1,
-            Verdict::CrossSlot => refused.crossslot += 1,
-            Verdict::Unbound | Verdict::Down | Verdict::DownForWrites => refused.clusterdown += 1,
-        }
-    }
-
     /// Contents of nodes.conf.
     pub(super) fn content(&self) -> ConfigContent {
         let owners: Vec<Option<usize>> =
@@ -400,7 +379,7 @@ impl<P: Probe> Simulation<P> {
         let first = unit.ticket == 0;
         member.on_open_slots += (first && member.view.migrating_to(unit.slot).is_some()) as u64;
         if verdict != Verdict::Serve {
-            member.count(verdict);
+            member.refused.count(verdict);
             if let Verdict::Ask { slot, node } = verdict {
                 // What is not here, for it has expired too, would come to be there.
                 member.send_vacant(slot, node, server);

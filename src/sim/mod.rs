@@ -14,6 +14,7 @@ mod node_maps;
 mod open_slots;
 mod patterns;
 mod predict;
+mod refused;
 mod replicas;
 pub(crate) mod run;
 pub(crate) mod silence;
