@@ -25,7 +25,8 @@ impl Ledger {
     /// As the nodes are now.
     pub(super) fn new(nodes: &[Node]) -> Self {
         let classes = nodes.first().map_or(0, |node| node.server.keyspace.classes());
-        let places = (0..classes).map(|class| nodes.iter().map(|node| node.server.keyspace.size(class)).sum());
+        let places =
+            (0..classes).map(|class| nodes.iter().map(|node| node.server.keyspace.size(class)).sum());
         Ledger { places: places.collect(), checks: 0 }
     }
 }
@@ -75,7 +76,12 @@ impl World<'_> {
                 let total = self.counts.in_slot(self.nodes[0].server.keyspace.ranks_of(class), slot);
                 let counted = open.get(&(slot, class)).copied().unwrap_or(0);
                 let expected = if whole { 0 } else { total };
-                assert_eq!(counted, expected, "places of class {class} of slot {slot}: {}", self.whereabouts(slot));
+                assert_eq!(
+                    counted,
+                    expected,
+                    "places of class {class} of slot {slot}: {}",
+                    self.whereabouts(slot)
+                );
             }
         }
     }
@@ -86,8 +92,7 @@ impl World<'_> {
             let now = node.server.main.now;
             let member = node.seat();
             let view = &member.view;
-            let (owner, to, from) =
-                (view.owner(slot), view.migrating_to(slot), view.importing_from(slot));
+            let (owner, to, from) = (view.owner(slot), view.migrating_to(slot), view.importing_from(slot));
             let places = member.open.get(slot).map(|open| (open.positions(), open.left()));
             format!("node {index} at {now}: owner {owner}, to {to:?}, from {from:?}, {places:?}")
         });

@@ -27,8 +27,8 @@ use crate::rng::{Stream, Uniform};
 pub struct Carried {
     /// Popularity class.
     pub class: u16,
-    /// Its deadline \[ms of the server's clock\], if it has one.
-    pub deadline: Option<u64>,
+    /// Time it has left when it leaves \[ms\], if it expires: RESTORE has no deadline, and clocks of nodes differ.
+    pub ttl: Option<u64>,
 }
 
 /// The keys of one class in an open slot, on one node.
@@ -120,7 +120,9 @@ impl LeavingSlot {
     /// Takes the places without a key, by class; they are still the server's.
     pub fn take_vacant(&mut self) -> Vec<(usize, u64)> {
         let parts = self.parts.iter_mut().filter(|part| part.positions > part.left);
-        parts.map(|part| (part.class, std::mem::replace(&mut part.positions, part.left) - part.left)).collect()
+        parts
+            .map(|part| (part.class, std::mem::replace(&mut part.positions, part.left) - part.left))
+            .collect()
     }
 
     /// A command was about the slot, and `scope` is what it left of it.
@@ -154,13 +156,16 @@ impl LeavingSlot {
         }
         part.positions -= 1;
         server.keyspace.take_positions(class, 1, 1);
-        Some(Some(Carried { class: class as u16, deadline }))
+        let now = server.expires.wall_at(server.main.now);
+        let ttl = deadline.map(|deadline| deadline.saturating_sub(now).max(1));
+        Some(Some(Carried { class: class as u16, ttl }))
     }
 }
 
 /// What the server has of a class beside its open slots.
 fn rest(open: &[LeavingSlot], server: &Server, class: usize) -> Places {
-    let mut rest = Places { class, size: server.keyspace.size(class), present: server.keyspace.present()[class] };
+    let mut rest =
+        Places { class, size: server.keyspace.size(class), present: server.keyspace.present()[class] };
     for part in open.iter().flat_map(|slot| &slot.parts).filter(|part| part.class == class) {
         rest.size = rest.size.saturating_sub(part.positions);
         rest.present = rest.present.saturating_sub(part.left);
@@ -220,7 +225,8 @@ impl OpenSlots {
             return;
         }
         for class in 0..self.known.len() {
-            let (mut before, mut lost) = (self.known[class], self.known[class].saturating_sub(present[class]));
+            let (mut before, mut lost) =
+                (self.known[class], self.known[class].saturating_sub(present[class]));
             for part in self.slots.iter_mut().flat_map(|slot| &mut slot.parts) {
                 if part.class != class {
                     continue;
@@ -293,7 +299,8 @@ impl Server {
             let mut work = Work::default();
             self.rehash(inserted.steps, &mut work);
             self.main.charge(Cause::Rehash, work.rehash);
-            if let Some(deadline) = key.deadline {
+            if let Some(ttl) = key.ttl {
+                let deadline = self.expires.wall_at(self.main.now) + ttl;
                 let growth = self.expires.arrive(class, deadline, alive);
                 if let Growth::Allocated { new_bytes } = growth {
                     self.expires_table_grew(new_bytes);

@@ -87,7 +87,8 @@ impl Member {
         self.open.slots.retain(|open| {
             let moves = view.migrating_to(open.slot).is_some() || view.importing_from(open.slot).is_some();
             let here = open.positions();
-            let rest = if view.owner(open.slot) == me { counts.in_slot(0..keys, open.slot) - here } else { here };
+            let rest =
+                if view.owner(open.slot) == me { counts.in_slot(0..keys, open.slot) - here } else { here };
             moves || rest > 0
         });
     }
@@ -97,7 +98,8 @@ impl<P: Probe> Simulation<P> {
     /// Keys of MIGRATE that have been sent to this node and not been read, with their slot.
     pub(crate) fn on_the_way(&self) -> impl Iterator<Item = (u16, Carried)> + '_ {
         let calls = self.member.iter().flat_map(|member| &member.calls);
-        let parcels = calls.filter_map(|call| if let Call::Restore(parcel) = &call.2 { Some(parcel) } else { None });
+        let parcels =
+            calls.filter_map(|call| if let Call::Restore(parcel) = &call.2 { Some(parcel) } else { None });
         parcels.flat_map(|parcel| parcel.keys.iter().map(|key| (parcel.slot, *key)))
     }
 

@@ -59,7 +59,8 @@ fn bare(mut result: RunResult) -> String {
     result.hot_key = None;
     result.info.retain(|field| !field.0.starts_with("cluster"));
     let details = result.stalls.iter_mut().chain(&mut result.events);
-    details.for_each(|row| row.detail = row.detail.trim_start_matches("node-1").trim_start_matches(": ").into());
+    details
+        .for_each(|row| row.detail = row.detail.trim_start_matches("node-1").trim_start_matches(": ").into());
     format!("{result:#?}")
 }
 
@@ -68,7 +69,8 @@ fn bare(mut result: RunResult) -> String {
 fn assert_same(one: &str, other: &str) {
     let differ = one.lines().zip(other.lines()).position(|(one, other)| one != other);
     if let Some(line) = differ {
-        let near = |text: &str| text.lines().skip(line.saturating_sub(12)).take(16).collect::<Vec<_>>().join("\n");
+        let near =
+            |text: &str| text.lines().skip(line.saturating_sub(12)).take(16).collect::<Vec<_>>().join("\n");
         panic!("line {line}:\n{}\n--- against\n{}", near(one), near(other));
     }
     assert_eq!(one.len(), other.len());
