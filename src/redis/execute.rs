@@ -128,6 +128,11 @@ impl Server {
                 let exists = self
                     .keyspace
                     .exists(&plan.classes, n, class, || plan.presence.of(n ^ (key as u64) << 48).unit());
+                // Only for a slot whose keys lie on another node.
+                let none = exists && profile.effect == Effect::Delete && self.keyspace.places(class).1 == 0;
+                if none || (!exists && self.keyspace.is_full(class)) {
+                    continue;
+                }
                 found += exists as u32;
                 created += (!exists && matches!(profile.effect, Effect::Upsert | Effect::Create)) as u32;
                 self.touch_key(plan, profile, class, exists, size, work);

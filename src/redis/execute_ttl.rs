@@ -100,6 +100,9 @@ impl Server {
                 held = Held::Absent;
             }
             let exists = held != Held::Absent;
+            if !exists && self.keyspace.is_full(class) {
+                continue;
+            }
             found += exists as u32;
             created += (!exists && matches!(profile.effect, Effect::Upsert | Effect::Create)) as u32;
             if exists && profile.effect == Effect::Delete {

@@ -186,6 +186,14 @@ impl Keyspace {
         within.map_or((self.sizes[class], self.present[class]), |places| (places.size, places.present))
     }
 
+    /// No further key of a class can exist among those that the running command is about. Beside a key that is missing
+    /// this happens when a node is asked for a slot whose keys lie on another: a real server would make a second one.
+    #[cold]
+    pub fn is_full(&self, class: usize) -> bool {
+        let (size, present) = self.places(class);
+        present >= size
+    }
+
     /// A key of `class` comes into being; `child_alive` and `may_grow` decide whether the table may grow.
     pub fn insert(&mut self, class: usize, child_alive: bool, may_grow: impl FnOnce(u64) -> bool) -> Growth {
         self.scope.book(class, true);

@@ -27,8 +27,8 @@ use crate::rng::{Stream, Uniform};
 pub struct Carried {
     /// Popularity class.
     pub class: u16,
-    /// Its deadline \[ms of the server's clock\], if it has one.
-    pub deadline: Option<u64>,
+    /// Time it has left when it leaves \[ms\], if it expires: RESTORE has no deadline, and clocks of nodes differ.
+    pub ttl: Option<u64>,
 }
 
 /// The keys of one class in an open slot, on one node.
@@ -121,7 +121,7 @@ impl LeavingSlot {
     pub fn take_vacant(&mut self) -> Vec<(usize, u64)> {
         let parts = self.parts.iter_mut().filter(|part| part.positions > part.left);
         parts
-            .map(|part| (part.class, part.positions - std::mem::replace(&mut part.positions, part.left)))
+            .map(|part| (part.class, std::mem::replace(&mut part.positions, part.left) - part.left))
             .collect()
     }
 
@@ -156,7 +156,9 @@ impl LeavingSlot {
         }
         part.positions -= 1;
         server.keyspace.take_positions(class, 1, 1);
-        Some(Some(Carried { class: class as u16, deadline }))
+        let now = server.expires.wall_at(server.main.now);
+        let ttl = deadline.map(|deadline| deadline.saturating_sub(now).max(1));
+        Some(Some(Carried { class: class as u16, ttl }))
     }
 }
 
@@ -297,7 +299,8 @@ impl Server {
             let mut work = Work::default();
             self.rehash(inserted.steps, &mut work);
             self.main.charge(Cause::Rehash, work.rehash);
-            if let Some(deadline) = key.deadline {
+            if let Some(ttl) = key.ttl {
+                let deadline = self.expires.wall_at(self.main.now) + ttl;
                 let growth = self.expires.arrive(class, deadline, alive);
                 if let Growth::Allocated { new_bytes } = growth {
                     self.expires_table_grew(new_bytes);

@@ -188,13 +188,12 @@ impl<P: Probe> Simulation<P> {
         member.open.booked(server);
         member.send_vacant(slot, to, server);
         member.close_whole(server);
-        let now_ms = server.expires.wall_at(since);
         let moved: Vec<MovedKey> = carried
             .iter()
             .map(|key| MovedKey {
                 key_size: member.key_size,
                 value: ValueShape::Text(member.values.sample(&mut member.stream)),
-                ttl: key.deadline.map(|deadline| deadline.saturating_sub(now_ms) * MILLISECOND),
+                ttl: key.ttl.map(|left| left * MILLISECOND),
             })
             .collect();
         let cost = MigrateCost::of(&setting, &moved, &server.prices, &member.machines[to as usize]);
@@ -230,7 +229,11 @@ impl<P: Probe> Simulation<P> {
             server.rdb.dirty += u64::from(keys);
             Answer::Migrated { keys, bytes, error: None }
         } else {
-            self.take_in(parcel.slot, &parcel.keys);
+            // Their deadlines have not changed: what they have left has.
+            let waited = at.saturating_sub(left_at) / MILLISECOND;
+            let mut keys = parcel.keys.clone();
+            keys.iter_mut().for_each(|key| key.ttl = key.ttl.map(|ttl| ttl.saturating_sub(waited).max(1)));
+            self.take_in(parcel.slot, &keys);
             Answer::Migrated { keys: 0, bytes, error: Some(ReplyError::IoError) }
         };
         let server = &mut self.server;

@@ -157,11 +157,8 @@ proptest! {
         let keys: u64 = cluster.nodes.iter().map(|node| node.keys).sum();
         let context = &schedule.text;
         prop_assert!(keys <= schedule.keys, "{keys} keys\n{context}");
-        if schedule.prefilled && !schedule.changes {
-            let expired = result.counters.expired_keys;
-            // SET brings expired keys back.
-            prop_assert!(schedule.volatile || (keys == schedule.keys && expired == 0), "{keys} {expired}\n{context}");
-            prop_assert!(keys + expired >= schedule.keys, "{keys} {expired}\n{context}");
+        if schedule.prefilled && !schedule.changes && !schedule.volatile {
+            prop_assert_eq!(keys, schedule.keys, "{}", context);
         }
         let slots: u32 = cluster.nodes.iter().map(|node| node.slots_at_end).sum();
         prop_assert!(slots <= 16_384, "{slots} slots\n{context}");
@@ -181,8 +178,8 @@ proptest! {
     }
 }
 
-/// Keys that expired within `run` ms, of 2,000 in one slot whose deadlines lie between 100 and 400 ms; the slot moves
-/// from 20 ms on if it `moves`.
+/// Keys past their deadline after `run` ms, deleted or not, of 2,000 in one slot whose deadlines lie between 100 and
+/// 400 ms; those not deleted; whether no move failed. The slot moves from 20 ms on if it `moves`.
 fn expired(moves: bool, run: u64) -> (u64, u64, bool) {
     let slot = KeyNames::new(24, 2000, Some(1)).slot_of(0);
     let mut text = format!(
@@ -199,7 +196,7 @@ fn expired(moves: bool, run: u64) -> (u64, u64, bool) {
     }
     let result = ran(&text).expect("nothing is refused");
     let cluster = result.cluster.expect("a cluster");
-    let keys = cluster.nodes.iter().map(|node| node.keys).sum();
+    let keys: u64 = cluster.nodes.iter().map(|node| node.keys).sum();
     (
         result.counters.expired_keys,
         keys,
@@ -214,8 +211,7 @@ fn deadlines_move_with_their_keys() {
         let share = (run as f64 - 100.0) / 300.0;
         // Either is a binomial; a cycle's lag and the ring's cells are a few milliseconds.
         let room = 4.0 * (2000.0 * share * (1.0 - share)).sqrt() + 2000.0 * 6.0 / 300.0;
-        for (gone, keys, ended) in [stayed, moved] {
-            assert_eq!(gone + keys, 2000, "{run} ms");
+        for (gone, _, ended) in [stayed, moved] {
             assert!((gone as f64 - 2000.0 * share).abs() < room, "{run} ms: {stayed:?} {moved:?}");
             assert!(ended);
         }
