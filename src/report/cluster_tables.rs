@@ -165,7 +165,7 @@ mod tests {
             )
         );
         assert!(
-            migrations.lines().nth(2).unwrap().ends_with(",failed,0,0,0,3,0,0,,,1,IOERR error or timeout")
+            migrations.lines().nth(2).unwrap().ends_with(",failed,0,0,0,3,0,0,0,,,1,IOERR error or timeout")
         );
     }
 
