@@ -201,27 +201,41 @@ impl OpenSlots {
         if !self.slots.is_empty() {
             self.known.extend_from_slice(server.keyspace.present());
         }
-        if server.config.maxmemory > 0 {
-            self.fit(server);
+        self.fit(server);
+    }
+
+    /// A command may have made room by evicting keys of whatever slot: no part has more keys than there are, or than it
+    /// has places for.
+    fn fit(&mut self, server: &Server) {
+        let keyspace = &server.keyspace;
+        for class in 0..self.known.len() {
+            let (size, present) = (keyspace.size(class), keyspace.present()[class]);
+            let (mut here, mut apart) = (present, 0);
+            for part in self.parts_of(class) {
+                part.left = part.left.min(here);
+                here -= part.left;
+                apart += part.positions;
+            }
+            let mut over = here.saturating_sub(size.saturating_sub(apart));
+            if over == 0 {
+                continue;
+            }
+            for part in self.parts_of(class) {
+                let more = over.min(part.positions - part.left);
+                part.left += more;
+                over -= more;
+            }
         }
     }
 
-    /// A command made room by evicting keys of whatever slot, not only of the one it was about.
-    #[cold]
-    fn fit(&mut self, server: &Server) {
-        for (class, &present) in server.keyspace.present().iter().enumerate() {
-            let mut here = present;
-            for part in self.slots.iter_mut().flat_map(|slot| &mut slot.parts).filter(|p| p.class == class) {
-                part.left = part.left.min(here);
-                here -= part.left;
-            }
-        }
+    fn parts_of(&mut self, class: usize) -> impl Iterator<Item = &mut Part> {
+        self.slots.iter_mut().flat_map(|slot| &mut slot.parts).filter(move |part| part.class == class)
     }
 
     /// Keys that the server has lost on its own, by expiry or eviction, were of open slots too.
     pub fn look(&mut self, server: &Server, stream: &mut Stream) {
         let present = server.keyspace.present();
-        if self.known == present || self.slots.is_empty() {
+        if self.slots.is_empty() || self.known == present {
             return;
         }
         for class in 0..self.known.len() {
