@@ -142,9 +142,11 @@ impl<P: Probe> Simulation<P> {
     /// Another node claims `slots` with its epoch.
     pub(crate) fn hear(&mut self, sender: u16, epoch: u64, slots: &[u16]) {
         let member = self.member.as_mut().expect("only of a node");
-        // A slot that is taken away without having been open has its keys all the same.
-        let taken = slots.iter().copied().filter(|&slot| member.view.owner(slot) == member.index);
-        let taken: Vec<u16> = taken.collect();
+        // A slot that is taken away without having been open has its keys all the same, unless an atomic migration has
+        // handed them over.
+        let handed = |slot| member.export.as_deref().is_some_and(|(_, export)| export.has(slot));
+        let mine = |slot| member.view.owner(slot) == member.index;
+        let taken: Vec<u16> = slots.iter().copied().filter(|&slot| mine(slot) && !handed(slot)).collect();
         for &slot in &taken {
             member.open_slot(slot, &self.server);
         }
