@@ -102,7 +102,7 @@ impl LeavingSlot {
     /// Whether the key `rank` of `class` is here.
     pub fn holds(&self, class: usize, rank: u64) -> bool {
         self.parts.iter().find(|part| part.class == class).is_some_and(|part| {
-            let place = (spread(rank) as u128 * part.total as u128 >> 64) as u64;
+            let place = ((spread(rank) as u128 * part.total as u128) >> 64) as u64;
             if self.imported { place < part.left } else { place >= part.total - part.left }
         })
     }
@@ -238,9 +238,8 @@ impl OpenSlots {
         if self.slots.is_empty() || self.known == present {
             return;
         }
-        for class in 0..self.known.len() {
-            let (mut before, mut lost) =
-                (self.known[class], self.known[class].saturating_sub(present[class]));
+        for (class, (&known, &present)) in self.known.iter().zip(present).enumerate() {
+            let (mut before, mut lost) = (known, known.saturating_sub(present));
             for part in self.slots.iter_mut().flat_map(|slot| &mut slot.parts) {
                 if part.class != class {
                     continue;

@@ -305,7 +305,8 @@ mod tests {
              busy_share_eviction_cycle,busy_share_expire_cycle,busy_share_save,busy_share_restart,\
              busy_share_host_noise,\
              busy_share_freeze,busy_share_core_contention,busy_share_replica_write,busy_share_diskless_copy,\
-             busy_share_rdb_send,eventloop_cycles,aof_buffer_bytes,aof_bytes,\
+             busy_share_rdb_send,busy_share_migrate,busy_share_restore,busy_share_cluster_command,\
+             busy_share_cluster_config_write,busy_share_cluster_config_fsync,eventloop_cycles,aof_buffer_bytes,aof_bytes,\
              dirty_bytes,used_bytes,rss_bytes,cow_bytes,rewrite_buffer_bytes,keys,expired_keys,volatile_keys,\
              pending_expired_keys,changes_since_save,\
              unsynced_writes,child,repl_backlog_bytes,replica_buffer_bytes_max,replica_lag_bytes_max"

@@ -8,11 +8,12 @@ use super::{SENT_AHEAD, Task, World};
 use crate::client::key_names::KeyNames;
 use crate::client::slot_counts::SlotCounts;
 use crate::dist::Sampler;
+use crate::redis::keyspace::{KeyMemory, Keyspace};
 use crate::redis::node_query::Asked;
 use crate::redis::slot_view::{ClusterView, NONE, first_epochs};
 use crate::rng::{StreamId, Streams};
 use crate::scenario::cluster::{ClusterSpec, NodeChoice};
-use crate::scenario::{Arrivals, Scenario, Source};
+use crate::scenario::{Arrivals, Scenario, Source, Workload};
 use crate::sim::member::Seat;
 use crate::sim::offered_load;
 use crate::sim::run::{RunOptions, SimError, Simulation};
@@ -160,22 +161,23 @@ fn of_node(scenario: &Scenario, spec: &ClusterSpec, index: usize) -> Scenario {
 /// Keys that can exist on each node, by class.
 fn positions(scenario: &Scenario, spec: &ClusterSpec, owners: &[u16], counts: &SlotCounts) -> Vec<Vec<u64>> {
     let popularities: Vec<_> = scenario.workloads.iter().map(|group| group.keys).collect();
-    let memory = crate::redis::keyspace::KeyMemory { per_key: 0.0, empty: 0 };
+    let memory = KeyMemory { per_key: 0.0, empty: 0 };
     let keys = scenario.dataset.keys;
-    let (whole, _) =
-        crate::redis::keyspace::Keyspace::new(scenario.redis.version, keys, false, &popularities, memory);
-    let mut positions = vec![vec![0; whole.classes()]; spec.nodes.len()];
+    let (whole, _) = Keyspace::new(scenario.redis.version, keys, false, &popularities, memory);
+    let mut positions = vec![Vec::with_capacity(whole.classes()); spec.nodes.len()];
     for class in 0..whole.classes() {
+        let mut held = vec![0; spec.nodes.len()];
         let by_slot = counts.by_slot(whole.ranks_of(class));
         for (owner, keys) in owners.iter().zip(by_slot).filter(|(owner, _)| **owner != NONE) {
-            positions[*owner as usize][class] += keys;
+            held[*owner as usize] += keys;
         }
+        positions.iter_mut().zip(held).for_each(|(node, held)| node.push(held));
     }
     positions
 }
 
 /// Largest command rate of a group; that of a closed loop is not known.
-fn peak_rate(workload: &crate::scenario::Workload) -> f64 {
+fn peak_rate(workload: &Workload) -> f64 {
     match &workload.source {
         Source::Open { schedule, arrivals } => {
             let burst = if let Arrivals::Bursts { size } = arrivals { f64::from(*size) } else { 1.0 };
