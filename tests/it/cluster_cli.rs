@@ -1,10 +1,10 @@
-//! What clients see of a move's end.
+//! redis-cli's share of a move's time, and what clients see of the move's end.
 
 use writepath::cluster::simulate;
 use writepath::observe::cluster::ClusterResult;
 use writepath::scenario::Scenario;
 use writepath::sim::RunOptions;
-use writepath::units::{MICROSECOND, Nanos};
+use writepath::units::{MICROSECOND, Nanos, SECOND};
 
 use crate::world::on_a_free_machine;
 
@@ -39,6 +39,32 @@ fn scenario(more: &str, one_way: Nanos) -> Scenario {
 fn cluster(scenario: &Scenario) -> ClusterResult {
     let result = simulate(scenario, &RunOptions::default(), &mut |_| true).expect("the scenario runs");
     result.cluster.expect("it has one")
+}
+
+/// With servers that take no time a move lasts what redis-cli and the ways take: at each command both ways, the reply
+/// read and the next command sent, and both ways between the nodes at each MIGRATE.
+#[test]
+fn a_move_lasts_what_redis_cli_and_the_ways_take() {
+    const ONE_WAY: Nanos = 40 * MICROSECOND;
+    let reshard = "[[event]]\nat = \"1s\"\ndo = \"reshard\"\nfrom = \"node-1\"\nto = \"node-2\"\nslots = 50\n\
+                   [run]\nduration = \"2s\"\nwarmup = \"0s\"\nwindows = [\"1s\"]\n";
+    for (read, send, per_command, wakes) in [(0, 0, 0, 0), (4500, 6200, 170, 0), (4500, 6200, 170, 9000)] {
+        let mut scenario = scenario(reshard, ONE_WAY);
+        let client = &mut scenario.machine.client;
+        (client.per_reply, client.per_send, client.per_command) = (read, send, per_command);
+        client.wakeup = vec![(MICROSECOND, wakes), (SECOND, wakes)];
+        let result = cluster(&scenario);
+        let [moved] = &result.migrations[..] else { panic!("one move") };
+        assert_eq!((moved.running, moved.slots, moved.failed.as_deref()), (false, 50, None));
+        assert!(moved.batches > 0);
+        let bytes = moved.bytes as f64 / scenario.cluster.as_ref().expect("one").link_bandwidth;
+        let ways = 2 * ONE_WAY * (moved.round_trips + moved.batches);
+        let expected = ways + moved.round_trips * (wakes + read + send + per_command);
+        // Bytes take their time by the bandwidth of the link, rounded for each MIGRATE.
+        let transfer = (bytes * SECOND as f64) as Nanos;
+        let off = (expected + transfer).abs_diff(moved.duration);
+        assert!(off <= moved.batches, "{} against {} + {transfer}", moved.duration, expected);
+    }
 }
 
 /// A client that learns from MOVED asks the old node as often as it had commands under way when the slot was closed,
