@@ -178,6 +178,8 @@ pub fn hand_over(
     stream: &mut Stream,
 ) -> u64 {
     let (mut keys, mut copies, alive) = (0, staged, target.child.is_some());
+    let clock = |server: &Server| server.expires.wall_at(server.main.now);
+    let (there, here) = (clock(source), clock(target));
     for (class, &places) in positions.iter().enumerate().filter(|(_, places)| **places > 0) {
         let held = held_among(places, source.keyspace.size(class), source.keyspace.present()[class], stream);
         keys += held;
@@ -192,6 +194,8 @@ pub fn hand_over(
                 let deadline = source.take_one_out(class, stream);
                 moves(target, 1, deadline.is_some() as u64);
                 if let Some(Some(deadline)) = deadline {
+                    // The time left is the same, whatever the clocks show.
+                    let deadline = (deadline + here).saturating_sub(there);
                     let growth = target.expires.arrive(class, deadline, alive);
                     if let Growth::Allocated { new_bytes } = growth {
                         target.expires_table_grew(new_bytes);
