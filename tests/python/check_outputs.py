@@ -87,7 +87,7 @@ def check_tables(folder, name, result):
     assert ((timeline.throughput_per_s - timeline.completed).abs() < 1e-6).all(), "throughput of a second"
     causes = timeline.filter(regex="^busy_share_").sum(axis=1)
     assert ((causes - timeline.busy_share).abs() < 1e-9).all(), "busy share is the sum over its causes"
-    assert timeline.child.isin(["none", "bgsave", "aof-rewrite"]).all()
+    assert timeline.child.isin(["none", "bgsave", "aof-rewrite", "slot-snapshot"]).all()
     assert events.start_s.is_monotonic_increasing and (events.span_ns >= 0).all()
 
 
@@ -138,6 +138,8 @@ def check_scenario(name):
         assert result["scenario"] == name
         check_json(result, duration)
         extra = [f"{key}.csv" for key in ("patterns", "replicas") if key in result]
+        if "cluster" in result:
+            extra += ["nodes.csv", "migrations.csv", "cluster_info.txt"]
         assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *extra])
         check_tables(folder, name, result)
         check_histograms(folder, result)
