@@ -122,7 +122,9 @@ def check_info(folder, result):
             key, value = line.split(":", 1)
             assert key not in fields, f"info.txt: {key} twice"
             fields[key] = value
-    assert fields["redis_version"] == result["redis_version"]
+    # A Valkey server names a Redis version that it is compatible with, and its own.
+    flavour = "valkey" if result["redis_version"].startswith("valkey") else "redis"
+    assert fields[f"{flavour}_version"] == result["redis_version"].removeprefix("valkey-")
     assert int(fields["latest_fork_usec"]) == result["info"]["latest_fork_usec"]
 
 
