@@ -17,4 +17,3 @@ pub mod routed;
 pub mod slab;
 pub mod slot_counts;
 pub mod slot_maps;
-pub mod splitter;

@@ -17,7 +17,7 @@
 //! deleting; the whole source waits for the whole target, so that replies of a batch of several reads are not read
 //! while later keys are restored; a write(2) blocks only by the link's bandwidth. Left out: the sending side's socket
 //! buffer (a target that is silent shows as a time-out of reading, where a batch of several MiB would show it as one
-//! of writing), and AUTH.
+//! of writing), connecting (a cached socket is assumed), and AUTH.
 
 use super::collection::{LIST_NODE_BYTES, is_compact, listpack_bytes, node_shape};
 use super::memory::ValueShape;
@@ -26,7 +26,7 @@ use super::saved_size::rdb_bytes_per_key;
 use super::version::Version;
 use crate::cost_model::CostModel;
 use crate::math::whole;
-use crate::units::{KIB, MILLISECOND, Nanos, SECOND};
+use crate::units::{KIB, MILLISECOND, Nanos};
 
 /// Bytes of one write(2) of the source (`migrateCommand`, "in 64K chunks").
 pub const WRITE_PIECE: u64 = 64 * KIB;
@@ -40,8 +40,6 @@ const DUMP_FOOTER: u64 = 2 + 8;
 pub const SELECT: u64 = 23;
 /// `+OK\r\n`.
 pub const REPLY: u64 = 5;
-/// Time-out of a MIGRATE that names none or a negative one (`migrateCommand`).
-pub const DEFAULT_TIMEOUT: Nanos = 1000 * MILLISECOND;
 
 /// What all keys of a MIGRATE have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,117 +196,6 @@ impl MigrateCost {
         cost.replies = REPLY * keys.len() as u64;
         cost.source_logged = del_bytes(keys.iter().map(|key| key.key_size));
         cost
-    }
-
-    /// How the exchange with the target goes, from the source's last write(2) on.
-    ///
-    /// `delay` is one way of the link; `silent` the time from then until the target's poll returns with the first
-    /// bytes, be it busy, frozen or down (`NEVER`); `turn` what a turn of the target adds to its execution (poll,
-    /// read, write). `timeout` holds for each reply anew. Replies of a turn come together.
-    pub fn exchange(&self, delay: Nanos, silent: Nanos, turn: Nanos, timeout: Nanos) -> Exchange {
-        let (mut waited, mut acknowledged) = (0_u64, 0);
-        // The first wait has both ways of the link in it; later replies follow one another at the target's pace.
-        let mut gap = silent.saturating_add(2 * delay);
-        for restored in &self.turns {
-            gap = gap.saturating_add(turn + restored.execute);
-            if gap > timeout {
-                return Exchange { waited: waited + timeout, acknowledged, timed_out: true };
-            }
-            waited += gap;
-            acknowledged += restored.keys;
-            gap = 0;
-        }
-        Exchange { waited, acknowledged, timed_out: false }
-    }
-}
-
-/// How long the source waits and what it gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// Time waited for replies \[ns\].
-    pub waited: Nanos,
-    /// Keys with a reply: the source deletes these. The target restores the others too, when it comes to them, since
-    /// their bytes are in its socket: such keys are on both nodes, and moving them again finds BUSYKEY.
-    pub acknowledged: u32,
-    /// `-IOERR error or timeout reading to target instance`; not tried again (`errno == ETIMEDOUT`).
-    pub timed_out: bool,
-}
-
-/// Time the source is blocked by a MIGRATE: its own, the bytes' way, and its waiting.
-pub fn source_block(cost: &MigrateCost, transfer: Nanos, exchange: Exchange) -> Nanos {
-    let read = if exchange.timed_out { 0 } else { cost.finish };
-    cost.build.saturating_add(transfer).saturating_add(exchange.waited).saturating_add(read)
-}
-
-/// Connections a server keeps to targets of MIGRATE (`migrateGetSocket`, `MIGRATE_SOCKET_CACHE_ITEMS`).
-const CACHED_SOCKETS: usize = 64;
-/// Seconds an unused one is kept (`MIGRATE_SOCKET_CACHE_TTL`), by the clock of whole seconds.
-const SOCKET_TTL: u64 = 10;
-
-/// What a MIGRATE has to do for its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Socket {
-    /// Nothing: it is there and has its database.
-    Cached,
-    /// It is there, but a [`SELECT`] goes ahead, since the target replied with an error last.
-    Select,
-    /// Connecting, one round trip, and [`SELECT`].
-    Connect,
-}
-
-/// Cached connections to targets of MIGRATE, by node.
-///
-/// One that the target has closed meanwhile (its `timeout`, a restart) fails once: the source builds everything again
-/// and connects anew; a second failure is `-IOERR`.
-#[derive(Clone, Debug, Default)]
-pub struct SocketCache {
-    /// (node, second of last use, its database is selected).
-    sockets: Vec<(usize, u64, bool)>,
-}
-
-impl SocketCache {
-    /// A MIGRATE to `node` takes its connection. Full, the cache drops the one unused for longest, where the server
-    /// drops one at random.
-    pub fn take(&mut self, node: usize, now: Nanos) -> Socket {
-        let second = now / SECOND;
-        if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.0 == node) {
-            socket.1 = second;
-            return if socket.2 { Socket::Cached } else { Socket::Select };
-        }
-        if self.sockets.len() == CACHED_SOCKETS
-            && let Some(oldest) = (0..self.sockets.len()).min_by_key(|&at| self.sockets[at].1)
-        {
-            self.sockets.swap_remove(oldest);
-        }
-        self.sockets.push((node, second, false));
-        Socket::Connect
-    }
-
-    /// Every key was acknowledged, or the target replied with an error.
-    pub fn replied(&mut self, node: usize, without_error: bool) {
-        if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.0 == node) {
-            socket.2 = without_error;
-        }
-    }
-
-    /// A socket error (`migrateCloseSocket`).
-    pub fn close(&mut self, node: usize) {
-        self.sockets.retain(|socket| socket.0 != node);
-    }
-
-    /// serverCron, once a second (`migrateCloseTimedoutSockets`).
-    pub fn cron(&mut self, now: Nanos) {
-        self.sockets.retain(|socket| now / SECOND - socket.1.min(now / SECOND) <= SOCKET_TTL);
-    }
-
-    /// Connections (INFO `migrate_cached_sockets`).
-    pub fn len(&self) -> usize {
-        self.sockets.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.sockets.is_empty()
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::units::NEVER;
+use crate::units::SECOND;
 
 const SETTING: MigrateSetting = MigrateSetting {
     version: Version::redis(7, 0),
@@ -83,58 +83,4 @@ fn large_collections_pay_for_their_parts_unless_freed_lazily() {
     assert_eq!((hash.parts(SETTING.version), set(10).parts(Version::redis(7, 2))), (0, 0));
     let list = MovedKey { key_size: 20, value: ValueShape::List { elements: 1000, length: 100 }, ttl: None };
     assert!((10..16).contains(&list.parts(SETTING.version)), "{}", list.parts(SETTING.version));
-}
-
-/// The source waits two ways and the target's turns; the reference's sum.
-#[test]
-fn the_source_is_blocked_for_everybodys_work() {
-    let prices = prices();
-    let cost = MigrateCost::of(&SETTING, &[text(20, 100); 10], &prices, &prices);
-    let (delay, silent, turn) = (20_000, 7_000, 3_000);
-    let exchange = cost.exchange(delay, silent, turn, DEFAULT_TIMEOUT);
-    assert_eq!((exchange.acknowledged, exchange.timed_out), (10, false));
-    assert_eq!(exchange.waited, 2 * delay + silent + turn + cost.restore);
-    let blocked = source_block(&cost, 500, exchange);
-    assert_eq!(blocked, cost.build + 500 + exchange.waited + cost.finish);
-}
-
-/// Each reply has the whole time-out; what was not acknowledged stays on the source and arrives on the target.
-#[test]
-fn a_silent_target_ends_in_a_timeout_of_reading() {
-    let prices = prices();
-    let keys = [text(20, 20_000), text(20, 20_000), text(20, 20_000_000), text(20, 100)];
-    let cost = MigrateCost::of(&SETTING, &keys, &prices, &prices);
-    assert_eq!(cost.turns.iter().map(|turn| turn.keys).collect::<Vec<_>>(), [1, 1, 1, 1]);
-    let big = cost.turns[2].execute;
-    let exchange = cost.exchange(1_000, 0, 0, big - 1);
-    assert_eq!((exchange.acknowledged, exchange.timed_out), (2, true));
-    assert_eq!(exchange.waited, 2_000 + cost.turns[0].execute + cost.turns[1].execute + big - 1);
-    assert!(!cost.exchange(1_000, 0, 0, big).timed_out);
-    let down = cost.exchange(1_000, NEVER, 0, DEFAULT_TIMEOUT);
-    assert_eq!(down, Exchange { waited: DEFAULT_TIMEOUT, acknowledged: 0, timed_out: true });
-    assert_eq!(source_block(&cost, 0, down), cost.build + DEFAULT_TIMEOUT);
-}
-
-#[test]
-fn connections_are_kept_ten_seconds() {
-    let mut cache = SocketCache::default();
-    assert_eq!(cache.take(3, 0), Socket::Connect);
-    assert_eq!(cache.take(3, SECOND), Socket::Select);
-    cache.replied(3, true);
-    assert_eq!(cache.take(3, 2 * SECOND), Socket::Cached);
-    cache.cron(12 * SECOND + 999 * MILLISECOND);
-    assert_eq!(cache.len(), 1);
-    cache.cron(13 * SECOND);
-    assert!(cache.is_empty());
-    assert_eq!(cache.take(3, 13 * SECOND), Socket::Connect);
-    cache.replied(3, true);
-    cache.replied(3, false);
-    assert_eq!(cache.take(3, 13 * SECOND), Socket::Select);
-    cache.close(3);
-    assert!(cache.is_empty());
-    for node in 0..CACHED_SOCKETS + 1 {
-        assert_eq!(cache.take(node, node as u64 * SECOND), Socket::Connect);
-    }
-    assert_eq!(cache.len(), CACHED_SOCKETS);
-    assert_eq!(cache.take(0, 99 * SECOND), Socket::Connect);
 }
