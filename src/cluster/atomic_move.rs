@@ -52,11 +52,6 @@ pub struct AtomicSetting {
     pub pause_timeout: Nanos,
 }
 
-/// Whether a version has a migration of this kind.
-pub fn is_supported(version: Version) -> bool {
-    version.valkey_at_least(9, 0) || version.redis_at_least(8, 4)
-}
-
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

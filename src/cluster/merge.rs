@@ -102,69 +102,132 @@ fn add_block(all: &mut Vec<BlockTotals>, block: BlockTotals) {
 }
 
 fn add_errors(sum: &mut Errors, part: &Errors) {
-    sum.oom += part.oom;
-    sum.misconf += part.misconf;
-    sum.connection_lost += part.connection_lost;
-    sum.noreplicas += part.noreplicas;
+    // Every field by name: a new one has to find its place here.
+    let Errors { oom, misconf, connection_lost, noreplicas } = *part;
+    sum.oom += oom;
+    sum.misconf += misconf;
+    sum.connection_lost += connection_lost;
+    sum.noreplicas += noreplicas;
 }
 
 fn add_counters(sum: &mut Counters, part: &Counters) {
-    sum.forks += part.forks;
-    sum.rdb_saves += part.rdb_saves;
-    sum.aof_rewrites += part.aof_rewrites;
-    sum.children_failed += part.children_failed;
-    sum.aof_fsyncs += part.aof_fsyncs;
-    sum.aof_delayed_fsync += part.aof_delayed_fsync;
-    sum.aof_writes += part.aof_writes;
-    sum.expired_keys += part.expired_keys;
-    sum.evicted_keys += part.evicted_keys;
-    sum.keyspace_hits += part.keyspace_hits;
-    sum.keyspace_misses += part.keyspace_misses;
-    sum.eventloop_cycles += part.eventloop_cycles;
-    sum.eventloop_cmd_per_cycle_max = sum.eventloop_cmd_per_cycle_max.max(part.eventloop_cmd_per_cycle_max);
-    sum.crons += part.crons;
-    sum.sync_full += part.sync_full;
-    sum.table_growths += part.table_growths;
-    sum.net_input_bytes += part.net_input_bytes;
-    sum.net_output_bytes += part.net_output_bytes;
-    sum.aof_bytes += part.aof_bytes;
-    sum.cow_faults += part.cow_faults;
-    sum.slowlog_entries += part.slowlog_entries;
-    sum.host_gaps += part.host_gaps;
+    // Every field by name: a new one has to find its place here.
+    let Counters {
+        forks,
+        rdb_saves,
+        aof_rewrites,
+        children_failed,
+        aof_fsyncs,
+        aof_delayed_fsync,
+        aof_writes,
+        expired_keys,
+        evicted_keys,
+        keyspace_hits,
+        keyspace_misses,
+        eventloop_cycles,
+        eventloop_cmd_per_cycle_max,
+        crons,
+        sync_full,
+        table_growths,
+        net_input_bytes,
+        net_output_bytes,
+        aof_bytes,
+        cow_faults,
+        slowlog_entries,
+        host_gaps,
+    } = *part;
+    sum.forks += forks;
+    sum.rdb_saves += rdb_saves;
+    sum.aof_rewrites += aof_rewrites;
+    sum.children_failed += children_failed;
+    sum.aof_fsyncs += aof_fsyncs;
+    sum.aof_delayed_fsync += aof_delayed_fsync;
+    sum.aof_writes += aof_writes;
+    sum.expired_keys += expired_keys;
+    sum.evicted_keys += evicted_keys;
+    sum.keyspace_hits += keyspace_hits;
+    sum.keyspace_misses += keyspace_misses;
+    sum.eventloop_cycles += eventloop_cycles;
+    sum.eventloop_cmd_per_cycle_max = sum.eventloop_cmd_per_cycle_max.max(eventloop_cmd_per_cycle_max);
+    sum.crons += crons;
+    sum.sync_full += sync_full;
+    sum.table_growths += table_growths;
+    sum.net_input_bytes += net_input_bytes;
+    sum.net_output_bytes += net_output_bytes;
+    sum.aof_bytes += aof_bytes;
+    sum.cow_faults += cow_faults;
+    sum.slowlog_entries += slowlog_entries;
+    sum.host_gaps += host_gaps;
 }
 
 /// A crash hits one node, any of them: means are added here and divided by the number of nodes, the worst is the worst.
 fn add_loss(sum: &mut Loss, part: &Loss) {
-    sum.samples += part.samples;
-    sum.process_death_writes_mean += part.process_death_writes_mean;
-    sum.process_death_writes_max = sum.process_death_writes_max.max(part.process_death_writes_max);
-    sum.machine_death_writes_mean += part.machine_death_writes_mean;
-    sum.machine_death_writes_p99 = sum.machine_death_writes_p99.max(part.machine_death_writes_p99);
-    sum.machine_death_writes_max = sum.machine_death_writes_max.max(part.machine_death_writes_max);
-    sum.machine_death_seconds_mean += part.machine_death_seconds_mean;
-    sum.machine_death_seconds_max = sum.machine_death_seconds_max.max(part.machine_death_seconds_max);
+    // Every field by name: a new one has to find its place here.
+    let Loss {
+        samples,
+        process_death_writes_mean,
+        process_death_writes_max,
+        machine_death_writes_mean,
+        machine_death_writes_p99,
+        machine_death_writes_max,
+        machine_death_seconds_mean,
+        machine_death_seconds_max,
+    } = *part;
+    sum.samples += samples;
+    sum.process_death_writes_mean += process_death_writes_mean;
+    sum.process_death_writes_max = sum.process_death_writes_max.max(process_death_writes_max);
+    sum.machine_death_writes_mean += machine_death_writes_mean;
+    sum.machine_death_writes_p99 = sum.machine_death_writes_p99.max(machine_death_writes_p99);
+    sum.machine_death_writes_max = sum.machine_death_writes_max.max(machine_death_writes_max);
+    sum.machine_death_seconds_mean += machine_death_seconds_mean;
+    sum.machine_death_seconds_max = sum.machine_death_seconds_max.max(machine_death_seconds_max);
 }
 
 fn add_row(sum: &mut TimelineRow, row: &TimelineRow) {
-    sum.busy.iter_mut().zip(&row.busy).for_each(|(sum, busy)| *sum += busy);
-    sum.eventloop_cycles += row.eventloop_cycles;
-    sum.aof_buffer_bytes += row.aof_buffer_bytes;
-    sum.aof_bytes += row.aof_bytes;
-    sum.dirty_bytes += row.dirty_bytes;
-    sum.used_bytes += row.used_bytes;
-    sum.rss_bytes += row.rss_bytes;
-    sum.cow_bytes += row.cow_bytes;
-    sum.rewrite_buffer_bytes += row.rewrite_buffer_bytes;
-    sum.keys += row.keys;
-    sum.expired_keys += row.expired_keys;
-    sum.volatile_keys += row.volatile_keys;
-    sum.pending_expired_keys += row.pending_expired_keys;
-    sum.changes_since_save += row.changes_since_save;
-    sum.unsynced_writes += row.unsynced_writes;
+    // Every field by name: a new one has to find its place here.
+    let TimelineRow {
+        busy,
+        eventloop_cycles,
+        aof_buffer_bytes,
+        aof_bytes,
+        dirty_bytes,
+        used_bytes,
+        rss_bytes,
+        cow_bytes,
+        rewrite_buffer_bytes,
+        keys,
+        expired_keys,
+        volatile_keys,
+        pending_expired_keys,
+        changes_since_save,
+        unsynced_writes,
+        child,
+        repl_backlog_bytes,
+        replica_buffer_bytes_max,
+        replica_lag_bytes_max,
+        at: _,
+        completed: _,
+        sojourn: _,
+    } = row;
+    sum.busy.iter_mut().zip(busy).for_each(|(sum, busy)| *sum += busy);
+    sum.eventloop_cycles += *eventloop_cycles;
+    sum.aof_buffer_bytes += *aof_buffer_bytes;
+    sum.aof_bytes += *aof_bytes;
+    sum.dirty_bytes += *dirty_bytes;
+    sum.used_bytes += *used_bytes;
+    sum.rss_bytes += *rss_bytes;
+    sum.cow_bytes += *cow_bytes;
+    sum.rewrite_buffer_bytes += *rewrite_buffer_bytes;
+    sum.keys += *keys;
+    sum.expired_keys += *expired_keys;
+    sum.volatile_keys += *volatile_keys;
+    sum.pending_expired_keys += *pending_expired_keys;
+    sum.changes_since_save += *changes_since_save;
+    sum.unsynced_writes += *unsynced_writes;
     if sum.child == "none" {
-        sum.child = row.child;
+        sum.child = *child;
     }
-    sum.repl_backlog_bytes += row.repl_backlog_bytes;
-    sum.replica_buffer_bytes_max = sum.replica_buffer_bytes_max.max(row.replica_buffer_bytes_max);
-    sum.replica_lag_bytes_max = sum.replica_lag_bytes_max.max(row.replica_lag_bytes_max);
+    sum.repl_backlog_bytes += *repl_backlog_bytes;
+    sum.replica_buffer_bytes_max = sum.replica_buffer_bytes_max.max(*replica_buffer_bytes_max);
+    sum.replica_lag_bytes_max = sum.replica_lag_bytes_max.max(*replica_lag_bytes_max);
 }

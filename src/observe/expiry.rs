@@ -41,21 +41,38 @@ pub struct ExpiryResult {
 impl ExpiryResult {
     /// Adds what another server saw: counts are added, the worst is the worst.
     pub fn add(&mut self, other: &ExpiryResult) {
-        self.expired_keys += other.expired_keys;
-        self.expired_on_access += other.expired_on_access;
-        self.lag.merge(&other.lag);
-        self.pending_max += other.pending_max;
-        self.pending += other.pending;
-        self.volatile_keys += other.volatile_keys;
-        self.slice_max = self.slice_max.max(other.slice_max);
-        self.slow_cycles += other.slow_cycles;
-        self.fast_cycles += other.fast_cycles;
-        self.time_cap_reached += other.time_cap_reached;
-        self.stale = self.stale.max(other.stale);
-        self.cycle_time += other.cycle_time;
-        self.storm = self.storm.max(other.storm);
-        self.busy_share_max = self.busy_share_max.max(other.busy_share_max);
-        self.storm_rate_per_s = self.storm_rate_per_s.max(other.storm_rate_per_s);
+        let ExpiryResult {
+            expired_keys,
+            expired_on_access,
+            lag,
+            pending_max,
+            pending,
+            volatile_keys,
+            slice_max,
+            slow_cycles,
+            fast_cycles,
+            time_cap_reached,
+            stale,
+            cycle_time,
+            storm,
+            busy_share_max,
+            storm_rate_per_s,
+        } = other;
+        self.expired_keys += *expired_keys;
+        self.expired_on_access += *expired_on_access;
+        self.lag.merge(lag);
+        self.pending_max += *pending_max;
+        self.pending += *pending;
+        self.volatile_keys += *volatile_keys;
+        self.slice_max = self.slice_max.max(*slice_max);
+        self.slow_cycles += *slow_cycles;
+        self.fast_cycles += *fast_cycles;
+        self.time_cap_reached += *time_cap_reached;
+        self.stale = self.stale.max(*stale);
+        self.cycle_time += *cycle_time;
+        self.storm = self.storm.max(*storm);
+        self.busy_share_max = self.busy_share_max.max(*busy_share_max);
+        self.storm_rate_per_s = self.storm_rate_per_s.max(*storm_rate_per_s);
     }
 }
 

@@ -28,18 +28,12 @@ use crate::cost_model::CostModel;
 use crate::math::whole;
 use crate::units::{KIB, MILLISECOND, Nanos};
 
-/// Bytes of one write(2) of the source (`migrateCommand`, "in 64K chunks").
-pub const WRITE_PIECE: u64 = 64 * KIB;
 /// Bytes of one read(2) of the target (`PROTO_IOBUF_LEN`); a larger argument is read whole (`PROTO_MBULK_BIG_ARG`).
 const READ_PIECE: u64 = 16 * KIB;
 /// Parts up to which lazyfree leaves a value to the main thread (`LAZYFREE_THRESHOLD`).
 const LAZYFREE_THRESHOLD: u64 = 64;
 /// RDB version and CRC64 at a dump's end (`createDumpPayload`).
 const DUMP_FOOTER: u64 = 2 + 8;
-/// `SELECT 0` as a new connection sends it ahead.
-pub const SELECT: u64 = 23;
-/// `+OK\r\n`.
-pub const REPLY: u64 = 5;
 
 /// What all keys of a MIGRATE have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,10 +127,8 @@ pub struct RestoreTurn {
 pub struct MigrateCost {
     /// Keys.
     pub keys: u32,
-    /// Bytes to the target, without [`SELECT`].
+    /// Bytes to the target.
     pub sent: u64,
-    /// write(2) calls of the source.
-    pub pieces: u64,
     /// The source's time until its last write(2) \[ns\].
     pub build: Nanos,
     /// The target's turns.
@@ -145,8 +137,6 @@ pub struct MigrateCost {
     pub restore: Nanos,
     /// The source's time from the first reply on \[ns\].
     pub finish: Nanos,
-    /// Bytes of the target's replies.
-    pub replies: u64,
     /// Bytes of DEL in the source's AOF and stream.
     pub source_logged: u64,
     /// Bytes of RESTORE-ASKING in the target's AOF and stream; one command a key.
@@ -192,8 +182,6 @@ impl MigrateCost {
             cost.turns.push(turn);
         }
         cost.restore = cost.turns.iter().map(|turn| turn.execute).sum();
-        cost.pieces = cost.sent.div_ceil(WRITE_PIECE);
-        cost.replies = REPLY * keys.len() as u64;
         cost.source_logged = del_bytes(keys.iter().map(|key| key.key_size));
         cost
     }

@@ -95,6 +95,11 @@ impl Version {
         self.flavour == Flavour::Redis && (self.major, self.minor) >= (major, minor)
     }
 
+    /// It migrates slots by itself, in one piece: CLUSTER MIGRATESLOTS (Valkey 9.0), CLUSTER MIGRATION (Redis 8.4).
+    pub fn has_atomic_migration(self) -> bool {
+        self.valkey_at_least(9, 0) || self.redis_at_least(8, 4)
+    }
+
     /// Whether code that came with Redis `major.minor` (≤ 7.4) is in this version.
     ///
     /// Valkey 7.2 is Redis 7.2; for the mechanisms modelled here Valkey 8.0 on has what Redis 7.4 has.

@@ -78,6 +78,7 @@ fn percent(share: f64) -> String {
     match percent {
         p if p >= 1.0 => format!("{p:.1} %"),
         p if p >= 0.001 => format!("{p:.3} %"),
+        0.0 => "0 %".into(),
         p => format!("{p:.1e} %"),
     }
 }

@@ -22,9 +22,9 @@ fn streaming(setting: AtomicSetting) -> AtomicMove {
 #[test]
 fn versions_that_have_it() {
     let has = [Version::valkey(9, 0), Version::valkey(9, 1), Version::redis(8, 4), Version::redis(8, 10)];
-    assert!(has.into_iter().all(is_supported));
+    assert!(has.into_iter().all(Version::has_atomic_migration));
     let lack = [Version::valkey(8, 1), Version::redis(8, 2), Version::redis(7, 0)];
-    assert!(!lack.into_iter().any(is_supported));
+    assert!(!lack.into_iter().any(Version::has_atomic_migration));
 }
 
 #[test]

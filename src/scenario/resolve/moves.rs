@@ -146,11 +146,11 @@ fn check_atomic(section: &Section<'_>, name: &str, version: Version, place: &Pla
         let read = "event.method: an atomic migration leaves no slot open that could be fixed";
         reader.problem(place, read, "take method out");
     }
-    let (has, needed) = match version.flavour {
-        Flavour::Redis => (version.redis_at_least(8, 4), "8.4 (or \"valkey-9.0\")"),
-        Flavour::Valkey => (version.valkey_at_least(9, 0), "valkey-9.0 (or \"8.4\")"),
-    };
-    if !has {
+    if !version.has_atomic_migration() {
+        let needed = match version.flavour {
+            Flavour::Redis => "8.4 (or \"valkey-9.0\")",
+            Flavour::Valkey => "valkey-9.0 (or \"8.4\")",
+        };
         let read = format!("event.method: {version} has no atomic migration of slots");
         let remedy = format!("set redis.version to {needed} or later, or method = \"legacy\"");
         reader.problem(place, read, remedy);
