@@ -50,6 +50,7 @@
 //! | [`cluster`] | several servers as one cluster: plans and protocols of moving slots |
 //! | [`cost_model`], [`models`] | what a machine charges, and the files that say so |
 //! | [`scenario`] | what was typed, turned into what is meant |
+//! | [`experiment`] | many runs of one scenario: variants, replications, what is asked of them |
 //! | [`observe`] | histograms, windows, stalls: recorders only add up |
 //! | [`report`] | results in, bytes out: text, JSON, CSV, HdrHistogram, INFO |
 //! | [`stats`] | closed forms that results are compared with |
@@ -66,6 +67,7 @@ pub mod cluster;
 pub mod cost_model;
 pub mod curve;
 pub mod dist;
+pub mod experiment;
 pub mod math;
 pub mod models;
 pub mod noise;

@@ -5,16 +5,22 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::flags::ScenarioFlags;
+use crate::experiment::Template;
 use crate::scenario::problem::nearest;
-use crate::scenario::resolve::resolve;
 use crate::scenario::{Scenario, builtin};
 
 /// Reads and resolves the scenario that the flags name.
 pub fn load(flags: &ScenarioFlags) -> Result<Scenario, Failure> {
+    Ok(template(flags)?.resolve()?)
+}
+
+/// Reads the scenario that the flags name, for more to be laid over it.
+pub fn template(flags: &ScenarioFlags) -> Result<Template, Failure> {
     let source = read(&flags.scenario)?;
     let base = Path::new(&source.file).parent().filter(|_| source.is_file).unwrap_or(Path::new(""));
     let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    Ok(resolve(&source.text, &source.file, base, &flags.overrides())?)
+    let base = base.to_owned();
+    Ok(Template::new(source.text, source.file, base, flags.overrides()))
 }
 
 /// A scenario's text and where it came from.

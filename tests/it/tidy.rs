@@ -23,6 +23,7 @@ const LEVELS: &[&[&str]] = &[
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
     &["cluster"],
+    &["experiment"],
     &["report"],
     &["bench"],
     &["cli"],

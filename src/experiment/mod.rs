@@ -1,0 +1,15 @@
+//! Many runs of one scenario: replications of it, variants of it, and what can be said of them together.
+//!
+//! A [`Template`] is a scenario before it is resolved, so that settings can be laid over it; a [`Metric`] is what is
+//! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
+//! results by index, so that the number of threads changes nothing.
+
+pub mod metric;
+pub mod outcome;
+pub mod pool;
+pub mod template;
+
+pub use metric::Metric;
+pub use outcome::Outcome;
+pub use pool::Pool;
+pub use template::{Assignment, Template};
