@@ -52,8 +52,9 @@
 //! | [`scenario`] | what was typed, turned into what is meant |
 //! | [`observe`] | histograms, windows, stalls: recorders only add up |
 //! | [`report`] | results in, bytes out: text, JSON, CSV, HdrHistogram, INFO |
-//! | [`stats`] | closed forms that results are compared with |
+//! | [`stats`] | how sure a result is; closed forms that results are compared with |
 //! | [`mod@bench`] | speed of the engine |
+//! | [`coverage`] | how often intervals hold the truth |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -64,6 +65,7 @@ pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod cost_model;
+pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod math;

@@ -24,7 +24,7 @@ const LEVELS: &[&[&str]] = &[
     &["sim"],
     &["cluster"],
     &["report"],
-    &["bench"],
+    &["bench", "coverage"],
     &["cli"],
 ];
 
@@ -34,7 +34,7 @@ const APART: &[(&str, &[&str])] = &[
     ("client", &["redis", "observe", "models", "stats"]),
     ("redis", &["models", "stats"]),
     ("observe", &["scenario", "models", "stats"]),
-    ("stats", &["scenario", "models", "client", "observe"]),
+    ("stats", &["scenario", "models", "client"]),
     ("models", &["redis", "client", "observe", "stats"]),
 ];
 
