@@ -53,8 +53,9 @@
 //! | [`experiment`] | many runs of one scenario: variants, replications, what is asked of them |
 //! | [`observe`] | histograms, windows, stalls: recorders only add up |
 //! | [`report`] | results in, bytes out: text, JSON, CSV, HdrHistogram, INFO |
-//! | [`stats`] | closed forms that results are compared with |
+//! | [`stats`] | how sure a result is; closed forms that results are compared with |
 //! | [`mod@bench`] | speed of the engine |
+//! | [`coverage`] | how often intervals hold the truth |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -65,6 +66,7 @@ pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod cost_model;
+pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod experiment;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod completions;
+mod coverage;
 mod failure;
 mod flags;
 mod input;
@@ -50,6 +51,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Bench(bench::BenchArgs),
+    Coverage(coverage::CoverageArgs),
 }
 
 /// Parses the command line, does what it says, and gives the exit code.
@@ -77,6 +79,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Schema(args) => schema::schema(args, terminal),
         Command::Completions(args) => completions::completions(args, terminal),
         Command::Bench(args) => bench::bench(args, terminal),
+        Command::Coverage(args) => coverage::coverage(args, terminal),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::observe::result::RunResult;
 use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
 use crate::sim::{RunOptions, SimError};
+use crate::stats::estimate::SECTIONS;
 use crate::units::format_count;
 
 /// Simulate one scenario and print the answer
@@ -67,10 +68,14 @@ fn simulate(
 ) -> Result<RunResult, Failure> {
     replay::running(scenario);
     let mut meter = Meter::new(terminal);
-    let result = cluster::simulate(scenario, &RunOptions { timeline, replication: 0 }, &mut |progress| {
-        meter.update(progress);
-        !interrupt.requested()
-    });
+    let result = cluster::simulate(
+        scenario,
+        &RunOptions { timeline, sections: SECTIONS, ..RunOptions::default() },
+        &mut |progress| {
+            meter.update(progress);
+            !interrupt.requested()
+        },
+    );
     meter.finish();
     result.map_err(|error| match error {
         SimError::Stopped => Failure::Interrupted,

@@ -47,7 +47,7 @@ impl World<'_> {
             total.absorb(node.recorder.current());
             parts.push(node.finish(scenario));
         }
-        let (scopes, _) = total.finish();
+        let (scopes, _, sections) = total.finish();
         for (row, part) in cluster.nodes.iter_mut().zip(&parts) {
             fill(row, part);
         }
@@ -58,6 +58,7 @@ impl World<'_> {
         }
         result.completed = scopes.first().map_or(0, |all| all.sojourn.count());
         result.scopes = scopes;
+        result.sections.take_requests(sections);
         result.errors.connection_lost += router.lost;
         let errors = &result.errors;
         let answered = result.completed

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::observe::cluster::NodeResult;
-use crate::observe::result::{BlockTotals, Counters, Errors, EventRow, Loss, RunResult, TimelineRow};
+use crate::observe::result::{BlockTotals, Errors, EventRow, Loss, RunResult, TimelineRow};
 
 /// Stalls that are listed, as of a single server.
 const STALLS: usize = 10;
@@ -38,7 +38,8 @@ pub(super) fn merge(parts: Vec<RunResult>, nodes: &[NodeResult]) -> RunResult {
         all.events_dropped += part.events_dropped;
         part.blocks.into_iter().for_each(|block| add_block(&mut all.blocks, block));
         add_errors(&mut all.errors, &part.errors);
-        add_counters(&mut all.counters, &part.counters);
+        all.counters = all.counters.plus(&part.counters);
+        all.sections.add_node(&part.sections);
         add_loss(&mut all.loss, &part.loss);
         all.children.append(&mut part.children);
         all.memory.used_bytes += part.memory.used_bytes;
@@ -108,56 +109,6 @@ fn add_errors(sum: &mut Errors, part: &Errors) {
     sum.misconf += misconf;
     sum.connection_lost += connection_lost;
     sum.noreplicas += noreplicas;
-}
-
-fn add_counters(sum: &mut Counters, part: &Counters) {
-    // Every field by name: a new one has to find its place here.
-    let Counters {
-        forks,
-        rdb_saves,
-        aof_rewrites,
-        children_failed,
-        aof_fsyncs,
-        aof_delayed_fsync,
-        aof_writes,
-        expired_keys,
-        evicted_keys,
-        keyspace_hits,
-        keyspace_misses,
-        eventloop_cycles,
-        eventloop_cmd_per_cycle_max,
-        crons,
-        sync_full,
-        table_growths,
-        net_input_bytes,
-        net_output_bytes,
-        aof_bytes,
-        cow_faults,
-        slowlog_entries,
-        host_gaps,
-    } = *part;
-    sum.forks += forks;
-    sum.rdb_saves += rdb_saves;
-    sum.aof_rewrites += aof_rewrites;
-    sum.children_failed += children_failed;
-    sum.aof_fsyncs += aof_fsyncs;
-    sum.aof_delayed_fsync += aof_delayed_fsync;
-    sum.aof_writes += aof_writes;
-    sum.expired_keys += expired_keys;
-    sum.evicted_keys += evicted_keys;
-    sum.keyspace_hits += keyspace_hits;
-    sum.keyspace_misses += keyspace_misses;
-    sum.eventloop_cycles += eventloop_cycles;
-    sum.eventloop_cmd_per_cycle_max = sum.eventloop_cmd_per_cycle_max.max(eventloop_cmd_per_cycle_max);
-    sum.crons += crons;
-    sum.sync_full += sync_full;
-    sum.table_growths += table_growths;
-    sum.net_input_bytes += net_input_bytes;
-    sum.net_output_bytes += net_output_bytes;
-    sum.aof_bytes += aof_bytes;
-    sum.cow_faults += cow_faults;
-    sum.slowlog_entries += slowlog_entries;
-    sum.host_gaps += host_gaps;
 }
 
 /// A crash hits one node, any of them: means are added here and divided by the number of nodes, the worst is the worst.

@@ -20,6 +20,8 @@ pub struct Blocks {
     threshold: Nanos,
     rows: Vec<EventRow>,
     dropped: u64,
+    /// Holds of at least the threshold.
+    long: u64,
     longest: Vec<EventRow>,
     totals: Vec<Totals>,
 }
@@ -37,7 +39,7 @@ impl Blocks {
     pub fn new(threshold: Nanos) -> Self {
         let totals =
             vec![Totals { by_length: vec![0; 64 * STEPS as usize], ..Totals::default() }; Cause::COUNT];
-        Blocks { threshold, rows: Vec::new(), dropped: 0, longest: Vec::new(), totals }
+        Blocks { threshold, rows: Vec::new(), dropped: 0, long: 0, longest: Vec::new(), totals }
     }
 
     /// Adds a hold of the main thread.
@@ -51,6 +53,7 @@ impl Blocks {
         totals.longest = totals.longest.max(span);
         totals.by_length[step(span)] += 1;
         if span >= self.threshold {
+            self.long += 1;
             let row = EventRow { at, span, cause: cause.name(), detail: detail() };
             if self.longest.len() < LONGEST || span > self.longest[LONGEST - 1].span {
                 let place = self.longest.partition_point(|other| other.span >= span);
@@ -59,6 +62,11 @@ impl Blocks {
             }
             self.list(row);
         }
+    }
+
+    /// Number of holds that are listed, or would be if the list had no limit.
+    pub fn long(&self) -> u64 {
+        self.long
     }
 
     /// The longest hold that began in a time, of those that are listed, and its cause; 0 without one.

@@ -7,7 +7,7 @@ const SUB_BITS: u32 = 10;
 const SUB: usize = 1 << SUB_BITS;
 /// Octaves: values up to 2^45 ns (9.7 hours) are told apart, larger ones count as that.
 const OCTAVES: usize = 36;
-const SLOTS: usize = OCTAVES * SUB;
+pub(super) const SLOTS: usize = OCTAVES * SUB;
 
 /// A log-linear histogram of spans in nanoseconds, relative error at most 1/1024.
 #[derive(Debug)]
@@ -37,15 +37,21 @@ impl Default for Histogram {
 
 /// Slot of a value: values below 1024 stand alone, then 1024 slots an octave.
 #[inline(always)]
-fn slot(value: Nanos) -> usize {
+pub(super) fn slot(value: Nanos) -> usize {
     let value = value.min((1 << (SUB_BITS as usize + OCTAVES - 1)) - 1);
     let octave = (63 - (value | (SUB as u64 - 1)).leading_zeros()).wrapping_sub(SUB_BITS - 1);
     let shift = octave.saturating_sub(1);
     ((octave as usize) << SUB_BITS) + ((value >> shift) as usize & (SUB - 1))
 }
 
+/// The value that stands for a slot.
+pub(super) fn middle(slot: usize) -> Nanos {
+    let (low, high) = bounds(slot);
+    low + (high - low) / 2
+}
+
 /// Smallest and largest value of a slot.
-fn bounds(slot: usize) -> (Nanos, Nanos) {
+pub(super) fn bounds(slot: usize) -> (Nanos, Nanos) {
     let octave = (slot >> SUB_BITS) as u32;
     let sub = (slot & (SUB - 1)) as u64;
     if octave == 0 {
@@ -164,11 +170,14 @@ impl Histogram {
 
     /// The non-empty slots: (middle value, never above the maximum; count), rising.
     pub fn slots(&self) -> impl Iterator<Item = (Nanos, u64)> + '_ {
+        self.entries().map(|(slot, count)| (middle(slot).min(self.max), count))
+    }
+
+    /// The same by the slots' numbers.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         (0..OCTAVES).filter(|octave| self.touched >> octave & 1 == 1).flat_map(move |octave| {
-            (octave * SUB..(octave + 1) * SUB).filter(|&slot| self.counts[slot] > 0).map(move |slot| {
-                let (low, high) = bounds(slot);
-                ((low + (high - low) / 2).min(self.max), self.counts[slot])
-            })
+            let slots = octave * SUB..(octave + 1) * SUB;
+            slots.filter(|&slot| self.counts[slot] > 0).map(|slot| (slot, self.counts[slot]))
         })
     }
 }

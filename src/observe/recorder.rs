@@ -5,7 +5,8 @@
 //! turn answered it.
 
 use super::histogram::Histogram;
-use super::result::{Scope, WindowQuantiles};
+use super::result::{Scope, WindowQuantiles, WindowRow};
+use super::sections::{self, SectionRecorder, Sections};
 use crate::client::group::Unit;
 use crate::units::{NEVER, Nanos};
 
@@ -31,6 +32,8 @@ pub struct Recorder {
     passed: Option<Vec<PassedWindow>>,
     /// Empty cells for the next ones.
     spare: Vec<Vec<Histogram>>,
+    /// Sections of the measured time, if there are any.
+    sections: Option<SectionRecorder>,
 }
 
 /// End of a base window and what was answered in it, by cell.
@@ -51,7 +54,7 @@ struct Level {
     /// The level it is merged from; none: the base.
     source: Option<usize>,
     current: Histogram,
-    p99s: Vec<Nanos>,
+    rows: Vec<WindowRow>,
     p99_worst: (Nanos, Nanos),
     p999_worst: Nanos,
 }
@@ -99,6 +102,7 @@ impl Recorder {
             scopes: Vec::new(),
             passed: None,
             spare: Vec::new(),
+            sections: None,
         };
         let of = |kind: usize| {
             let has = move |group: &GroupKinds| if kind == 0 { group.reads } else { group.writes };
@@ -114,6 +118,23 @@ impl Recorder {
             recorder.add_scope(&group.name, &group.operation, cells, windows);
         }
         recorder
+    }
+
+    /// The same with about `count` sections of the time up to `horizon`; 0: none. Base windows are divided for it only
+    /// if they are `divisible`.
+    pub fn with_sections(mut self, count: u32, horizon: Nanos, divisible: bool) -> Self {
+        if count > 0 {
+            let measured = horizon.saturating_sub(self.measured_from);
+            let (base, length) = sections::lengths(measured, count, self.base, divisible);
+            (self.base, self.next_tick_at) = (base, self.measured_from + base);
+            self.sections = Some(SectionRecorder::new(length, self.measured_from, horizon, self.sets.len()));
+        }
+        self
+    }
+
+    /// Sections that have ended.
+    pub fn sections_ended(&self) -> usize {
+        self.sections.as_ref().map_or(0, SectionRecorder::ended)
     }
 
     fn add_scope(&mut self, name: &str, operation: &str, cells: Vec<usize>, windows: &[Nanos]) {
@@ -164,6 +185,9 @@ impl Recorder {
             for set in &mut self.sets {
                 set.close_base(&self.cells, end);
             }
+            if let Some(sections) = &mut self.sections {
+                sections.close_base(end, self.sets.iter().map(|set| sections::sum(&self.cells, &set.cells)));
+            }
             if let Some((length, current)) = &mut self.row {
                 self.cells.iter().for_each(|cell| current.merge(cell));
                 if (end - self.measured_from).is_multiple_of(*length) {
@@ -183,6 +207,7 @@ impl Recorder {
     /// From now on base windows are kept for somebody who adds them up.
     pub fn pass_on(&mut self) {
         self.passed = Some(Vec::new());
+        self.sections.iter_mut().for_each(SectionRecorder::without_requests);
     }
 
     /// Base windows that nobody has taken, in order of time.
@@ -226,8 +251,14 @@ impl Recorder {
         self.base
     }
 
-    /// The scopes and the closed-loop view; what is in unfinished windows counts for the whole run only.
-    pub fn finish(mut self) -> (Vec<Scope>, Histogram) {
+    /// The scopes, the closed-loop view and the sections; what is in unfinished windows
+    /// counts for the whole run and the last section only.
+    pub fn finish(mut self) -> (Vec<Scope>, Histogram, Sections) {
+        let rest = self.sets.iter().map(|set| sections::sum(&self.cells, &set.cells));
+        let list = self.sections.take().map_or_else(Vec::new, |sections| sections.finish(rest));
+        let names = self.scopes.iter().filter(|_| !list.is_empty());
+        let scopes = names.map(|scope| (scope.0.clone(), scope.2)).collect();
+        let sections = Sections { scopes, list, recurring: Vec::new() };
         for set in &mut self.sets {
             for &cell in &set.cells {
                 set.total.merge(&self.cells[cell]);
@@ -242,7 +273,7 @@ impl Recorder {
                 Scope { name, operation, sojourn: set.total.clone(), windows }
             })
             .collect();
-        (scopes, self.view)
+        (scopes, self.view, sections)
     }
 }
 
@@ -285,25 +316,28 @@ impl Level {
         if self.current.count() == 0 {
             return;
         }
-        let [p99, p999] = self.current.quantiles([0.99, 0.999]);
+        let [p50, p99, p999] = self.current.quantiles([0.5, 0.99, 0.999]);
+        let start = self.ends_at - self.window;
         if p99 > self.p99_worst.0 {
-            self.p99_worst = (p99, self.ends_at - self.window);
+            self.p99_worst = (p99, start);
         }
         self.p999_worst = self.p999_worst.max(p999);
-        self.p99s.push(p99);
+        let (requests, max) = (self.current.count(), self.current.max());
+        self.rows.push(WindowRow { start, requests, p50, p99, p999, max });
     }
 
     fn quantiles(&self) -> WindowQuantiles {
-        let mut p99s = self.p99s.clone();
-        p99s.sort_unstable();
-        WindowQuantiles {
+        let mut quantiles = WindowQuantiles {
             window: self.window,
-            count: p99s.len() as u64,
-            p99_median: if p99s.is_empty() { 0 } else { p99s[(p99s.len() - 1) / 2] },
+            count: self.rows.len() as u64,
+            p99_median: 0,
             p99_worst: self.p99_worst.0,
             p999_worst: self.p999_worst,
             p99_worst_at: self.p99_worst.1,
-        }
+            rows: self.rows.clone(),
+        };
+        quantiles.p99_median = quantiles.over_windows(0.5, |row| row.p99).unwrap_or(0);
+        quantiles
     }
 }
 
@@ -319,7 +353,7 @@ fn levels(windows: &[Nanos], from: Nanos) -> Vec<Level> {
             ends_at: from + lengths[index],
             source: source(index),
             current: Histogram::new(),
-            p99s: Vec::new(),
+            rows: Vec::new(),
             p99_worst: (0, 0),
             p999_worst: 0,
         })
@@ -358,7 +392,8 @@ mod tests {
             recorder.tick(at, |_, _| ());
             recorder.answered(0, &Unit { arrived_at: at, writes: 1, ..Unit::default() }, at + 1000 + step);
         }
-        let (scopes, view) = recorder.finish();
+        let (scopes, view, sections) = recorder.finish();
+        assert_eq!(sections, Sections::default());
         assert_eq!(scopes.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["all", "write", "g"]);
         assert_eq!((scopes[0].sojourn.count(), view.count()), (630, 630));
         let counts: Vec<_> = scopes[0].windows.iter().map(|w| (w.window / SECOND, w.count)).collect();

@@ -6,6 +6,7 @@ use crate::observe::histogram::Histogram;
 use crate::observe::hot_key::HotKeyUse;
 use crate::observe::patterns::PatternResult;
 use crate::observe::replicas::ReplicationResult;
+use crate::observe::sections::Sections;
 use crate::observe::spent::GroupSpent;
 use crate::observe::streams::StreamUse;
 use crate::redis::version::Version;
@@ -74,6 +75,8 @@ pub struct RunResult {
     pub patterns: Vec<PatternResult>,
     /// The cluster, if the scenario has one.
     pub cluster: Option<ClusterResult>,
+    /// The measured time in sections; empty unless asked for.
+    pub sections: Sections,
 }
 
 /// Requests answered with an error.
@@ -117,6 +120,41 @@ pub struct WindowQuantiles {
     pub p999_worst: Nanos,
     /// Start of the window with the worst P99 \[ns\].
     pub p99_worst_at: Nanos,
+    /// The windows in order of time.
+    pub rows: Vec<WindowRow>,
+}
+
+impl WindowQuantiles {
+    /// Share of the windows for which `is_beyond` holds; none without windows.
+    pub fn share(&self, is_beyond: impl Fn(&WindowRow) -> bool) -> Option<f64> {
+        let beyond = self.rows.iter().filter(|row| is_beyond(row)).count();
+        (!self.rows.is_empty()).then(|| beyond as f64 / self.rows.len() as f64)
+    }
+
+    /// The value at or below which a share `q` (0 to 1) of the windows has `value`; none without windows.
+    pub fn over_windows(&self, q: f64, value: impl Fn(&WindowRow) -> Nanos) -> Option<Nanos> {
+        let mut values: Vec<Nanos> = self.rows.iter().map(value).collect();
+        values.sort_unstable();
+        let rank = (q * values.len() as f64).ceil() as usize;
+        values.get(rank.clamp(1, values.len().max(1)) - 1).copied()
+    }
+}
+
+/// One window with at least one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowRow {
+    /// Its start \[ns\].
+    pub start: Nanos,
+    /// Requests answered in it.
+    pub requests: u64,
+    /// Median of their sojourn \[ns\].
+    pub p50: Nanos,
+    /// P99 \[ns\].
+    pub p99: Nanos,
+    /// P99.9 \[ns\].
+    pub p999: Nanos,
+    /// Longest \[ns\].
+    pub max: Nanos,
 }
 
 /// A stall or a state change.
@@ -243,6 +281,48 @@ pub struct Counters {
     pub slowlog_entries: u64,
     /// Host gaps that delayed the main thread.
     pub host_gaps: u64,
+}
+
+impl Counters {
+    /// What two servers did in the same time.
+    pub fn plus(&self, other: &Counters) -> Counters {
+        self.with(other, |mine, theirs| mine + theirs)
+    }
+
+    /// What was counted since it was `earlier`; of a maximum, the whole.
+    pub fn since(&self, earlier: &Counters) -> Counters {
+        self.with(earlier, |now, before| now - before)
+    }
+
+    fn with(&self, other: &Counters, sum: impl Fn(u64, u64) -> u64) -> Counters {
+        // Every field by name: a new one has to find its place here.
+        Counters {
+            forks: sum(self.forks, other.forks),
+            rdb_saves: sum(self.rdb_saves, other.rdb_saves),
+            aof_rewrites: sum(self.aof_rewrites, other.aof_rewrites),
+            children_failed: sum(self.children_failed, other.children_failed),
+            aof_fsyncs: sum(self.aof_fsyncs, other.aof_fsyncs),
+            aof_delayed_fsync: sum(self.aof_delayed_fsync, other.aof_delayed_fsync),
+            aof_writes: sum(self.aof_writes, other.aof_writes),
+            expired_keys: sum(self.expired_keys, other.expired_keys),
+            evicted_keys: sum(self.evicted_keys, other.evicted_keys),
+            keyspace_hits: sum(self.keyspace_hits, other.keyspace_hits),
+            keyspace_misses: sum(self.keyspace_misses, other.keyspace_misses),
+            eventloop_cycles: sum(self.eventloop_cycles, other.eventloop_cycles),
+            crons: sum(self.crons, other.crons),
+            sync_full: sum(self.sync_full, other.sync_full),
+            table_growths: sum(self.table_growths, other.table_growths),
+            net_input_bytes: sum(self.net_input_bytes, other.net_input_bytes),
+            net_output_bytes: sum(self.net_output_bytes, other.net_output_bytes),
+            aof_bytes: sum(self.aof_bytes, other.aof_bytes),
+            cow_faults: sum(self.cow_faults, other.cow_faults),
+            slowlog_entries: sum(self.slowlog_entries, other.slowlog_entries),
+            host_gaps: sum(self.host_gaps, other.host_gaps),
+            eventloop_cmd_per_cycle_max: self
+                .eventloop_cmd_per_cycle_max
+                .max(other.eventloop_cmd_per_cycle_max),
+        }
+    }
 }
 
 /// What a crash at a random instant of the measured time loses, in acknowledged writes and seconds.

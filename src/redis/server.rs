@@ -165,6 +165,15 @@ impl Server {
         SECOND / 1000 * (1000 / self.hz as u64)
     }
 
+    /// Moves the first serverCron, the first wake-up of the kernel's flusher and the first ping to replicas to the given
+    /// shares of their periods.
+    pub fn shift_timers(&mut self, cron: f64, write_back: f64, ping: f64) {
+        let part = |share: f64, period: Nanos| (share * period as f64) as Nanos;
+        self.cron_at = part(cron, self.period()).max(1);
+        self.next_write_back_at = part(write_back, self.prices.disk.dirty_writeback).max(1);
+        self.replication.crons = part(ping, self.config.replication.repl_ping_replica_period);
+    }
+
     /// Writes get MISCONF.
     pub fn refuses_writes(&self) -> bool {
         let rdb =

@@ -1,5 +1,6 @@
 //! The CSV tables: a header with units, base units in every cell, an empty field for what is missing.
 
+use super::intervals::Intervals;
 use super::quantiles::Quantiles;
 use super::{busy_share, per_s, seconds};
 use crate::cause::Cause;
@@ -37,7 +38,24 @@ pub const SUMMARY_COLUMNS: &[(&str, &str)] = &[
     ("aof_bytes_per_command", "bytes a command of the group added to the AOF"),
     ("cow_faults_per_command", "copy-on-write faults a command of the group met"),
     ("cpu_ns_per_command", "main-thread time of executing one of its commands, without system calls"),
+    ("sojourn_ns_mean_low", "lower end of the mean's 95 % interval"),
+    ("sojourn_ns_mean_high", "upper end"),
+    ("sojourn_ns_p50_low", "lower end of the median's"),
+    ("sojourn_ns_p50_high", "upper end"),
+    ("sojourn_ns_p90_low", "lower end of P90's"),
+    ("sojourn_ns_p90_high", "upper end"),
+    ("sojourn_ns_p99_low", "lower end of P99's"),
+    ("sojourn_ns_p99_high", "upper end"),
+    ("sojourn_ns_p999_low", "lower end of P99.9's"),
+    ("sojourn_ns_p999_high", "upper end"),
+    ("sojourn_ns_p9999_low", "lower end of P99.99's"),
+    ("sojourn_ns_p9999_high", "upper end"),
+    ("reason", "why an interval is missing: what the run has too little of"),
 ];
+
+/// Columns of [`SUMMARY_COLUMNS`] about a group's commands, and about intervals.
+const SPENT_COLUMNS: usize = 3;
+const INTERVAL_COLUMNS: usize = 13;
 
 /// Columns of `timeline.csv` and what they hold, before one `busy_share_…` a cause and the rest.
 const TIMELINE_HEAD: &[(&str, &str)] = &[
@@ -212,12 +230,17 @@ fn whole_run(result: &RunResult, scope: &Scope) -> Vec<String> {
     }
     let spent = result.spent.iter().find(|(name, _)| *name == scope.name && !scope.operation.is_empty());
     if let Some((_, spent)) = spent {
-        row.resize(SUMMARY_COLUMNS.len() - 3, String::new());
+        row.resize(SUMMARY_COLUMNS.len() - INTERVAL_COLUMNS - SPENT_COLUMNS, String::new());
         row.extend([
             cell(spent.aof_bytes_per_command()),
             cell(spent.cow_faults_per_command()),
             cell(spent.cpu_per_command()),
         ]);
+    }
+    if let Some(intervals) = Intervals::of(result, scope) {
+        row.resize(SUMMARY_COLUMNS.len() - INTERVAL_COLUMNS, String::new());
+        row.extend(intervals.columns().iter().flat_map(|interval| [cell(interval.low), cell(interval.high)]));
+        row.push(intervals.reasons().join("; "));
     }
     row.resize(SUMMARY_COLUMNS.len(), String::new());
     row

@@ -4,6 +4,7 @@ use crate::cause::Cause;
 use crate::observe::cluster::{ClusterResult, ClusterView, MigrationResult, NodeResult};
 use crate::observe::histogram::Histogram;
 use crate::observe::result::*;
+use crate::observe::sections::Sections;
 use crate::redis::version::Version;
 use crate::report::{About, LoopKind};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -51,6 +52,7 @@ pub fn nothing() -> RunResult {
         info: Vec::new(),
         patterns: Vec::new(),
         cluster: None,
+        sections: Sections::default(),
     }
 }
 
@@ -147,6 +149,7 @@ pub fn forks() -> RunResult {
             p99_worst: if window == 10 { 134 * MILLISECOND } else { 125 * MICROSECOND },
             p999_worst: 220 * MILLISECOND,
             p99_worst_at: 3720 * SECOND,
+            rows: Vec::new(),
         })
         .to_vec();
     result

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::intervals::{self, Intervals};
 use super::quantiles::Quantiles;
 use super::sparkline::{bar, sparkline};
 use super::words;
@@ -159,6 +160,13 @@ fn sojourns(out: &mut Output, result: &RunResult) {
     for scope in result.scopes.iter().filter(|scope| is_shown(result, scope)).take(ROWS_MAX) {
         let name = if scope.name == "all" { "all requests" } else { &scope.name };
         out.row(name, &quantile_cells(&scope.sojourn).concat());
+        if let Some(intervals) = Intervals::of(result, scope).filter(|_| scope.name == "all") {
+            let (sure, reasons) = intervals::lines(&intervals);
+            if !sure.is_empty() {
+                out.row("95 % sure", &sure);
+            }
+            reasons.iter().for_each(|reason| out.row("", &paint(FAINT, reason)));
+        }
     }
     let mut closed = quantile_cells(&result.closed_loop_view);
     for hidden in [0, 1, 2, 5] {

@@ -10,6 +10,7 @@ pub mod hdr;
 mod hot_key;
 pub mod human;
 pub mod info;
+pub mod intervals;
 pub mod json;
 pub mod patterns;
 mod phrase;

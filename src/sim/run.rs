@@ -2,6 +2,7 @@
 
 use super::member::{Fate, Member, Seat};
 use super::replicas;
+use super::start_phase::at_random_phase;
 use super::turn::Probe;
 use super::waiting::Waiting;
 use crate::cause::Cause;
@@ -11,14 +12,16 @@ use crate::curve::Curve;
 use crate::math::Factor;
 use crate::noise::HostNoise;
 use crate::observe::recorder::{GroupKinds, Recorder};
-use crate::observe::result::{Errors, InfoValue, MemoryUse, RunResult, TimelineRow};
+use crate::observe::result::{ChildRow, Counters, Errors, MemoryUse, RunResult, TimelineRow};
+use crate::observe::sections::{self, Mark, Recurring};
 use crate::observe::spent::GroupSpent;
+use crate::redis::child::Child;
 use crate::redis::command::Effect;
 use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::{Scenario, TimedEvent, Workload};
-use crate::units::{KIB, NEVER, Nanos, SECOND};
+use crate::units::{KIB, NEVER, Nanos};
 
 /// read(2) of one client a turn: `PROTO_IOBUF_LEN`.
 const READ_BYTES: u64 = 16 * KIB;
@@ -34,6 +37,11 @@ pub struct RunOptions {
     pub timeline: bool,
     /// Replication: another set of random streams under the same seed.
     pub replication: u64,
+    /// Cut the measured time into about so many sections, at most [`SECTIONS_MAX`](sections::SECTIONS_MAX); 0: none.
+    pub sections: u32,
+    /// Begin at a random phase of what recurs (saves, rewrites, timers), another in each replication; the first, number
+    /// 0, begins as the scenario says all the same.
+    pub random_phase: bool,
 }
 
 /// How far a run is.
@@ -101,6 +109,8 @@ pub struct Simulation<P> {
     pub(super) answered: u64,
     pub(super) errors: Errors,
     pub(super) rows: Vec<TimelineRow>,
+    /// What had been counted at the end of each section.
+    pub(super) marks: Vec<Mark>,
     /// What the commands of each group took, and the copy-on-write faults already in it.
     pub(super) spent: Vec<GroupSpent>,
     pub(super) faults_spent: f64,
@@ -171,7 +181,12 @@ impl<P: Probe> Simulation<P> {
         let machine = &scenario.machine;
         let streams = Streams::new(scenario.run.seed, options.replication);
         let own = seat.as_ref().map_or(streams, |seat| streams.of_node(seat.index as u64));
-        let (server, maps) = Server::with_positions(scenario, &own, seat.as_ref().map(|seat| &seat.keys[..]));
+        let positions = seat.as_ref().map(|seat| &seat.keys[..]);
+        let (server, maps) = if options.random_phase && options.replication > 0 {
+            at_random_phase(scenario, &own, positions)
+        } else {
+            Server::with_positions(scenario, &own, positions)
+        };
         let version = scenario.redis.version;
         let mut plans = plans(&scenario.workloads, &scenario.dataset, maps, version, machine, &streams);
         if seat.is_some() {
@@ -202,7 +217,13 @@ impl<P: Probe> Simulation<P> {
             server,
             groups,
             plans,
-            recorder: Recorder::new(&kinds, connections, warmup, &run.windows, interval),
+            // Rows are what a replica's quiet stretches are settled at: more of them would change their rounding.
+            recorder: Recorder::new(&kinds, connections, warmup, &run.windows, interval).with_sections(
+                options.sections,
+                run.duration,
+                scenario.replicas.is_empty(),
+            ),
+            marks: Vec::new(),
             noise: HostNoise::new(&machine.noise, own.open(StreamId::HostNoise, 0)),
             wakeup: Curve::new(&machine.cpu.wakeup),
             probe,
@@ -257,9 +278,8 @@ impl<P: Probe> Simulation<P> {
         let (in_flight, in_flight_counted) = self.in_flight();
         let taken: u64 = self.groups.iter().map(ClientGroup::commands_taken).sum();
         assert_eq!(taken, self.answered + in_flight, "requests arrived = answered + in flight");
-        let mut busy = self.server.main.busy;
-        busy.iter_mut().zip(&self.busy_before).for_each(|(now, before)| *now -= before);
-        self.server.counters.cow_faults = self.server.cow.faults();
+        let end_mark = self.mark();
+        self.server.counters = end_mark.counters;
         let info = self.info(scenario);
         let hot_key = self.hot_key(scenario);
         let memory = MemoryUse {
@@ -273,7 +293,11 @@ impl<P: Probe> Simulation<P> {
         let mut server = self.server;
         let expiry = server.expiry_result();
         let (events, events_dropped, stalls, blocks) = server.main.blocks.finish();
-        let (scopes, closed_loop_view) = self.recorder.finish();
+        let (scopes, closed_loop_view, mut sections) = self.recorder.finish();
+        sections::fill(&mut sections.list, &self.marks, &end_mark);
+        if !sections.list.is_empty() {
+            sections.recurring = recurring(&server.children, server.child.as_ref(), end);
+        }
         let completed = scopes.first().map_or(0, |all| all.sojourn.count());
         let errors = self.errors;
         RunResult {
@@ -293,8 +317,8 @@ impl<P: Probe> Simulation<P> {
             errors,
             scopes,
             closed_loop_view,
-            busy,
-            busy_total: busy.iter().sum(),
+            busy: end_mark.busy,
+            busy_total: end_mark.busy.iter().sum(),
             stalls,
             events,
             events_dropped,
@@ -312,7 +336,16 @@ impl<P: Probe> Simulation<P> {
             info,
             patterns,
             cluster: None,
+            sections,
         }
+    }
+
+    /// What has been counted since measuring began.
+    pub(super) fn mark(&self) -> Mark {
+        let server = &self.server;
+        let busy = std::array::from_fn(|cause| server.main.busy[cause] - self.busy_before[cause]);
+        let counters = Counters { cow_faults: server.cow.faults(), ..server.counters };
+        Mark { counters, busy, stalls: server.main.blocks.long() }
     }
 
     /// Commands that arrived before the end and were not answered; and how many of them after the warm-up.
@@ -338,73 +371,17 @@ impl<P: Probe> Simulation<P> {
         let queued = self.groups.iter().flat_map(|group| group.queued());
         units.chain(queued).filter(|&(at, ticket)| ticket == 0 && at >= since).count() as u64
     }
+}
 
-    /// State at the end under INFO's names.
-    fn info(&self, scenario: &Scenario) -> Vec<(String, InfoValue)> {
-        use InfoValue::{Int, Ratio, Text};
-        let server = &self.server;
-        let seconds = |at: Nanos| at / SECOND;
-        let fork = server.children.last().map_or(0, |child| child.fork / 1000);
-        let status = |ok: bool| Text(if ok { "ok" } else { "err" }.into());
-        let last = |kind: &str| server.children.iter().rev().find(|child| child.kind == kind);
-        let child = |kind: &str| server.child.as_ref().filter(|child| child.kind.name() == kind);
-        let running = |kind: &str| Int(child(kind).is_some() as u64);
-        let elapsed = |kind: &str| match child(kind) {
-            Some(child) => Text(seconds(server.main.now - child.start).to_string()),
-            None => Text("-1".into()),
-        };
-        let took = |kind: &str| match last(kind) {
-            Some(child) => Text(seconds(child.duration).to_string()),
-            None => Text("-1".into()),
-        };
-        let cow = |kind: &str| Int(last(kind).map_or(0, |child| child.cow_bytes));
-        let current_cow = if server.child.is_some() { server.cow.copied_bytes() } else { 0 };
-        let used = server.used_memory();
-        let measured = scenario.run.duration.saturating_sub(scenario.run.warmup).max(1);
-        let rate = (self.answered as f64 / (server.main.now.max(1) as f64 / SECOND as f64)).round();
-        let fields = [
-            ("uptime_in_seconds", Int(seconds(measured))),
-            ("hz", Int(server.hz as u64)),
-            ("configured_hz", Int(server.config.hz as u64)),
-            ("connected_clients", Int(server.clients as u64)),
-            ("used_memory", Int(used)),
-            ("used_memory_rss", Int(server.rss())),
-            ("used_memory_peak", Int(used)),
-            ("mem_fragmentation_ratio", Ratio(server.rss() as f64 / used.max(1) as f64)),
-            ("maxmemory", Int(server.config.maxmemory)),
-            ("loading", Int(0)),
-            ("current_cow_size", Int(current_cow)),
-            ("current_cow_peak", Int(server.cow_max)),
-            ("rdb_changes_since_last_save", Int(server.rdb.dirty)),
-            ("rdb_bgsave_in_progress", running("bgsave")),
-            ("rdb_last_bgsave_status", status(server.rdb.last_ok)),
-            ("rdb_last_bgsave_time_sec", took("bgsave")),
-            ("rdb_current_bgsave_time_sec", elapsed("bgsave")),
-            ("rdb_last_cow_size", cow("bgsave")),
-            ("aof_enabled", Int(server.config.appendonly as u64)),
-            ("aof_rewrite_in_progress", running("aof-rewrite")),
-            ("aof_rewrite_scheduled", Int(server.rewrite.scheduled as u64)),
-            ("aof_last_rewrite_time_sec", took("aof-rewrite")),
-            ("aof_current_rewrite_time_sec", elapsed("aof-rewrite")),
-            ("aof_last_bgrewrite_status", status(server.rewrite.failures == 0)),
-            ("aof_rewrites_consecutive_failures", Int(server.rewrite.failures as u64)),
-            ("aof_last_write_status", status(server.aof.write_ok)),
-            ("aof_last_cow_size", cow("aof-rewrite")),
-            ("aof_current_size", Int(server.aof.current_size)),
-            ("aof_base_size", Int(server.aof.base_size)),
-            ("aof_pending_rewrite", Int(server.rewrite.scheduled as u64)),
-            ("aof_buffer_length", Int(server.aof.buffer)),
-            ("aof_rewrite_buffer_length", Int(server.rewrite_buffer())),
-            ("aof_pending_bio_fsync", Int(server.aof.fsync_in_progress() as u64)),
-            ("instantaneous_ops_per_sec", Int(rate as u64)),
-            ("latest_fork_usec", Int(fork)),
-            ("role", Text("master".into())),
-            ("keys", Int(server.keys() + server.exact.present())),
-        ];
-        let own = fields.into_iter().chain(server.expiry_info());
-        let own = own.map(|(name, value)| (name.to_string(), value));
-        own.chain(replicas::info(server)).collect()
-    }
+/// Children of the measured time, and the one that runs at its end.
+fn recurring(ended: &[ChildRow], running: Option<&Child>, end: Nanos) -> Vec<Recurring> {
+    let ended = ended.iter().map(|child| Recurring {
+        kind: child.kind,
+        start: child.start,
+        end: child.start + child.fork + child.duration,
+    });
+    let running = running.map(|child| Recurring { kind: child.kind.name(), start: child.start, end });
+    ended.chain(running).collect()
 }
 
 /// The clients of one group.

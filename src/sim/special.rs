@@ -8,6 +8,7 @@ use super::turn::Probe;
 use crate::cause::Cause;
 use crate::client::group::Unit;
 use crate::observe::result::TimelineRow;
+use crate::observe::sections::Mark;
 use crate::scenario::Action;
 use crate::units::{NEVER, Nanos};
 
@@ -265,6 +266,10 @@ impl<P: Probe> Simulation<P> {
                 replica_lag_bytes_max,
             });
         });
+        while self.marks.len() < self.recorder.sections_ended() {
+            // A turn that began in the warm-up may end after a section.
+            self.marks.push(if self.measuring { self.mark() } else { Mark::default() });
+        }
         self.update_due();
     }
 }

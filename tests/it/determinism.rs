@@ -14,6 +14,7 @@ use writepath::report::{About, json};
 use writepath::scenario::resolve::{Overrides, resolve};
 use writepath::scenario::{Scenario, builtin};
 use writepath::sim::{RunOptions, run};
+use writepath::stats::estimate::SECTIONS;
 
 use super::support::record;
 
@@ -125,6 +126,8 @@ fn another_process_prints_and_writes_the_same_bytes() {
 fn the_program_prints_what_the_library_returns() {
     let printed: serde_json::Value = serde_json::from_slice(&program(0, "1").0).expect("JSON");
     let (name, settings) = CASES[0];
-    let returned: serde_json::Value = serde_json::from_str(&plain(&short(name, settings, 1))).expect("JSON");
+    let options = RunOptions { sections: SECTIONS, ..RunOptions::default() };
+    let text = simulated(&short(name, settings, 1), options);
+    let returned: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(printed, returned);
 }

@@ -40,6 +40,7 @@ mod replication;
 mod replication_scenarios;
 mod replication_waits;
 mod scenarios;
+mod sections;
 mod snapshots;
 mod stall;
 mod streams;

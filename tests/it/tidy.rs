@@ -25,7 +25,7 @@ const LEVELS: &[&[&str]] = &[
     &["cluster"],
     &["experiment"],
     &["report"],
-    &["bench"],
+    &["bench", "coverage"],
     &["cli"],
 ];
 
@@ -35,7 +35,7 @@ const APART: &[(&str, &[&str])] = &[
     ("client", &["redis", "observe", "models", "stats"]),
     ("redis", &["models", "stats"]),
     ("observe", &["scenario", "models", "stats"]),
-    ("stats", &["scenario", "models", "client", "observe"]),
+    ("stats", &["scenario", "models", "client"]),
     ("models", &["redis", "client", "observe", "stats"]),
 ];
 

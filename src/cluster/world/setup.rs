@@ -64,13 +64,12 @@ impl<'a> World<'a> {
                     stream: streams.open(StreamId::Migration, index as u64),
                     silence_from: silence_from(spec.node_timeout),
                 };
-                let mut node = Simulation::new(node, options, (), Some(seat));
-                node.recorder.pass_on();
-                node
+                Simulation::new(node, options, (), Some(seat))
             })
             .collect();
         let router = Router::new(scenario, spec, &owners, &mut nodes, &streams);
         let total = nodes[0].recorder.clone();
+        nodes.iter_mut().for_each(|node| node.recorder.pass_on());
         let rate: f64 = scenario.workloads.iter().map(peak_rate).sum();
         let stride = (SENT_AHEAD / rate.max(1.0) * SECOND as f64) as Nanos;
         let lookahead = router.lookahead().min(spec.link_delay).max(1);

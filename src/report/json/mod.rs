@@ -14,6 +14,7 @@ pub use hot_key::HotKeyOutput;
 pub use output::*;
 pub use streams::StreamOutput;
 
+use super::intervals::Intervals;
 use super::quantiles::Quantiles;
 use super::{About, busy_share, per_s, seconds};
 use crate::cause::Cause;
@@ -50,6 +51,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         throughput_per_s: per_s(result.completed, result),
         server_busy_share: busy_share(result),
         sojourn_ns: all.map_or_else(Quantiles::default, |scope| Quantiles::of(&scope.sojourn)),
+        intervals: all.and_then(|scope| Intervals::of(result, scope)),
         closed_loop_view_ns: ClosedLoopView { p99: closed.p99, p999: closed.p999, max: closed.max },
         windows: all.map_or_else(Vec::new, windows),
         groups: result
@@ -118,6 +120,7 @@ fn group(result: &RunResult, scope: &Scope) -> GroupOutput {
         operation: scope.operation.clone(),
         requests: scope.sojourn.count(),
         sojourn_ns: Quantiles::of(&scope.sojourn),
+        intervals: Intervals::of(result, scope),
         aof_bytes_per_command: spent.and_then(GroupSpent::aof_bytes_per_command),
         cow_faults_per_command: spent.and_then(GroupSpent::cow_faults_per_command),
         cpu_ns_per_command: spent.and_then(GroupSpent::cpu_per_command),

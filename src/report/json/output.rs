@@ -10,6 +10,7 @@ use super::hot_key::HotKeyOutput;
 use super::patterns::PatternOutput;
 use super::streams::StreamOutput;
 use crate::observe::result::Counters;
+use crate::report::intervals::Intervals;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
 use crate::report::quantiles::Quantiles;
 use crate::units::Nanos;
@@ -46,6 +47,9 @@ pub struct RunOutput {
     pub server_busy_share: f64,
     /// From the intended arrival of a request to its reply at the client, in ns.
     pub sojourn_ns: Quantiles,
+    /// 95 % intervals of the same, in ns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
     /// What a closed-loop benchmark over the same server would have printed, in ns.
     pub closed_loop_view_ns: ClosedLoopView,
     /// Quantiles over windows of each length.
@@ -155,6 +159,9 @@ pub struct GroupOutput {
     pub requests: u64,
     /// From intended arrival to reply, in ns.
     pub sojourn_ns: Quantiles,
+    /// 95 % intervals of the same, in ns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
     /// Bytes a command of it added to the AOF.
     pub aof_bytes_per_command: Option<f64>,
     /// Copy-on-write faults a command of it met.
