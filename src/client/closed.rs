@@ -43,6 +43,8 @@ struct Lane {
 enum Pending {
     /// They come up in order of time: a fixed think time and no jitter.
     Fifo(VecDeque<(Nanos, u32)>),
+    /// Nearly so, a fixed think time with jitter: in order of time; equal times by connection.
+    Sorted(VecDeque<(Nanos, u32)>),
     /// In any order; equal times by connection.
     Heap(BinaryHeap<Reverse<(Nanos, u32)>>),
 }
@@ -51,7 +53,7 @@ impl Pending {
     #[inline(always)]
     fn first(&self) -> Option<(Nanos, u32)> {
         match self {
-            Pending::Fifo(queue) => queue.front().copied(),
+            Pending::Fifo(queue) | Pending::Sorted(queue) => queue.front().copied(),
             Pending::Heap(heap) => heap.peek().map(|send| send.0),
         }
     }
@@ -59,7 +61,7 @@ impl Pending {
     #[inline(always)]
     fn pop(&mut self) -> Option<(Nanos, u32)> {
         match self {
-            Pending::Fifo(queue) => queue.pop_front(),
+            Pending::Fifo(queue) | Pending::Sorted(queue) => queue.pop_front(),
             Pending::Heap(heap) => heap.pop().map(|send| send.0),
         }
     }
@@ -72,6 +74,11 @@ impl Pending {
                 queue.insert(queue.partition_point(|send| send.0 <= at), (at, connection));
             }
             Pending::Fifo(queue) => queue.push_back((at, connection)),
+            Pending::Sorted(queue) => {
+                // Few of those that are there come later.
+                let later = queue.iter().rev().take_while(|send| **send > (at, connection)).count();
+                queue.insert(queue.len() - later, (at, connection));
+            }
             Pending::Heap(heap) => heap.push(Reverse((at, connection))),
         }
     }
@@ -82,9 +89,11 @@ impl Pending {
     fn at(&self, index: usize) -> Nanos {
         match self {
             Pending::Fifo(queue) => queue.get(index).map_or(NEVER, |send| send.0),
+            Pending::Sorted(queue) if queue.len() <= index => NEVER,
             Pending::Heap(heap) if heap.len() <= index => NEVER,
-            Pending::Heap(_) if index > 0 => 0,
-            Pending::Heap(heap) => heap.peek().map_or(NEVER, |send| send.0.0),
+            // What is thought of now may still come before it.
+            Pending::Sorted(_) | Pending::Heap(_) if index > 0 => 0,
+            Pending::Sorted(_) | Pending::Heap(_) => self.first().map_or(NEVER, |send| send.0),
         }
     }
 }
@@ -104,10 +113,10 @@ impl ClosedLoop {
         let alone = threads == connections && connections > 1;
         let lane = Lane {
             ready: VecDeque::new(),
-            pending: if in_order && think.fixed().is_some() {
-                Pending::Fifo(VecDeque::new())
-            } else {
-                Pending::Heap(BinaryHeap::new())
+            pending: match think.fixed() {
+                Some(_) if in_order => Pending::Fifo(VecDeque::new()),
+                Some(_) => Pending::Sorted(VecDeque::new()),
+                None => Pending::Heap(BinaryHeap::new()),
             },
         };
         let mut closed = ClosedLoop {
@@ -242,6 +251,29 @@ impl ClosedLoop {
             };
             if at < self.next.1 {
                 self.next = (lane, at);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{StreamId, Streams, Uniform};
+
+    #[test]
+    fn sends_come_up_in_order_of_time_and_then_of_connection() {
+        let mut stream = Streams::new(4, 0).open(StreamId::Network, 0);
+        let mut both = [Pending::Sorted(VecDeque::new()), Pending::Heap(BinaryHeap::new())];
+        let mut now = 0;
+        for _ in 0..20_000 {
+            now += stream.below(3);
+            let (at, connection) = (now + stream.below(40), stream.below(50) as u32);
+            both.iter_mut().for_each(|pending| pending.push(at, connection));
+            for _ in 0..stream.below(3) {
+                let [sorted, heap] = &mut both;
+                assert_eq!([0, 1].map(|index| sorted.at(index)), [0, 1].map(|index| heap.at(index)));
+                assert_eq!((sorted.first(), sorted.pop()), (heap.first(), heap.pop()));
             }
         }
     }

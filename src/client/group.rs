@@ -3,14 +3,17 @@
 use super::closed::ClosedLoop;
 use super::open::OpenLoop;
 use super::program::{Program, Starts};
-use super::routed::Routed;
+use super::routed::{Routed, Sent};
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
-use crate::dist::Sampler;
+use crate::dist::{Dist, Sampler};
 use crate::rng::{Stream, StreamId, Streams};
 use crate::scenario::pattern::Pattern;
 use crate::scenario::{Source, Workload};
 use crate::units::{KIB, Nanos, SECOND};
+
+/// Delays made at once.
+const JITTERS: usize = 64;
 
 /// One write of a client: commands of one connection that arrive together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,42 @@ pub(crate) struct Thread {
     last_reply_at: Nanos,
 }
 
+/// Delays of replies in the network, made in batches: one plain loop, whose look-ups do not wait for one another.
+#[derive(Clone, Debug)]
+struct Jitter {
+    sampler: Sampler,
+    stream: Stream,
+    batch: [Nanos; JITTERS],
+    next: usize,
+}
+
+impl Jitter {
+    fn new(dist: &Dist, stream: Stream) -> Self {
+        let sampler = Sampler::new(dist);
+        let batch = [sampler.fixed().unwrap_or(0); JITTERS];
+        Jitter { sampler, stream, batch, next: JITTERS }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Nanos {
+        if self.next == JITTERS {
+            self.refill();
+        }
+        let jitter = self.batch[self.next];
+        self.next += 1;
+        jitter
+    }
+
+    #[inline(never)]
+    fn refill(&mut self) {
+        self.next = 0;
+        if self.sampler.fixed().is_none() {
+            let (sampler, stream) = (&self.sampler, &mut self.stream);
+            self.batch.iter_mut().for_each(|jitter| *jitter = sampler.sample(stream));
+        }
+    }
+}
+
 /// A group of clients.
 #[derive(Clone, Debug)]
 pub struct ClientGroup {
@@ -70,8 +109,7 @@ pub struct ClientGroup {
     way_in: Nanos,
     way_again: Nanos,
     one_way: Nanos,
-    jitter: Sampler,
-    jitter_stream: Stream,
+    jitter: Jitter,
     /// When the next client write can be read.
     next_readable_at: Nanos,
     threads: Vec<Thread>,
@@ -140,8 +178,7 @@ impl ClientGroup {
             way_in,
             way_again: way_in - wakes,
             one_way: machine.network.one_way,
-            jitter: Sampler::new(&machine.network.jitter),
-            jitter_stream: streams.open(StreamId::Network, index as u64),
+            jitter: Jitter::new(&machine.network.jitter, streams.open(StreamId::Network, index as u64)),
             next_readable_at: 0,
             threads: vec![Thread::default(); threads as usize],
             thread_of: (0..connections).map(|c| (c % threads) as u16).collect(),
@@ -243,6 +280,15 @@ impl ClientGroup {
         let done = work(routed);
         self.look_ahead();
         Some(done)
+    }
+
+    /// Adds a request that a router sends. Those who add some then look what can be read next, by
+    /// [`with_routed`](Self::with_routed).
+    #[inline(always)]
+    pub fn push_routed(&mut self, sent: Sent) {
+        if let Origin::Routed(routed) = &mut self.origin {
+            routed.push(sent);
+        }
     }
 
     /// Requests that a router has sent and nobody has taken: intended time and ticket.
@@ -368,7 +414,7 @@ impl ClientGroup {
     pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
         let connection = connection - self.first_connection;
         let number = self.thread_of[connection as usize] as usize;
-        let jitter = self.jitter.sample(&mut self.jitter_stream);
+        let jitter = self.jitter.next();
         // A thread takes replies in the order in which the server sent them.
         let here_at = (sent_at + self.one_way + jitter).max(self.threads[number].last_reply_at);
         self.threads[number].last_reply_at = here_at;

@@ -3,8 +3,6 @@
 //! Which node a request goes to is decided elsewhere (`cluster/router.rs`); what has been decided lies here until
 //! the node's poll takes it.
 
-use std::collections::VecDeque;
-
 use crate::units::{NEVER, Nanos};
 
 /// One command on its way to a node.
@@ -27,7 +25,9 @@ pub struct Sent {
 /// The requests of one group for one node.
 #[derive(Clone, Debug, Default)]
 pub struct Routed {
-    queue: VecDeque<Sent>,
+    /// Those before `head` have been taken.
+    queue: Vec<Sent>,
+    head: usize,
     /// Everything that can be read before this is in the queue.
     complete_until: Nanos,
     /// Somebody waits for replies.
@@ -40,51 +40,57 @@ impl Routed {
     /// Adds a request; what can be read at the same time stays in the order of adding.
     #[inline(always)]
     pub fn push(&mut self, sent: Sent) {
-        match self.queue.back() {
+        match self.queue.last() {
             Some(last) if last.readable_at > sent.readable_at => self.insert(sent),
-            _ => self.queue.push_back(sent),
+            _ => self.queue.push(sent),
         }
     }
 
     #[cold]
     fn insert(&mut self, sent: Sent) {
-        let place = self.queue.partition_point(|other| other.readable_at <= sent.readable_at);
-        self.queue.insert(place, sent);
+        let later = self.queue[self.head..].partition_point(|other| other.readable_at <= sent.readable_at);
+        self.queue.insert(self.head + later, sent);
     }
 
     /// Everything that can be read before `until` has been added.
     #[inline(always)]
     pub fn complete(&mut self, until: Nanos) {
         self.complete_until = until;
+        // Places of those taken are used again when they are the larger part.
+        if 2 * self.head >= self.queue.len() {
+            self.queue.drain(..self.head);
+            self.head = 0;
+        }
     }
 
     /// When the first can be read; [`NEVER`] if there is none.
     #[inline(always)]
     pub fn next_readable_at(&self) -> Nanos {
-        self.queue.front().map_or(NEVER, |sent| sent.readable_at)
+        self.queue.get(self.head).map_or(NEVER, |sent| sent.readable_at)
     }
 
     /// No later than when the second can be read.
     #[inline(always)]
     pub fn second_readable_at(&self) -> Nanos {
-        self.queue.get(1).map_or(self.complete_until, |sent| sent.readable_at)
+        self.queue.get(self.head + 1).map_or(self.complete_until, |sent| sent.readable_at)
     }
 
     /// Intended time of the first.
     #[inline(always)]
     pub fn next_arrival_at(&self) -> Nanos {
-        self.queue.front().map_or(NEVER, |sent| sent.arrived_at)
+        self.queue.get(self.head).map_or(NEVER, |sent| sent.arrived_at)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Sent> {
-        self.queue.iter()
+        self.queue[self.head..].iter()
     }
 
     /// Takes the first.
     #[inline(always)]
     pub fn take(&mut self) -> Sent {
-        self.queue.pop_front().expect("something can be read")
+        self.head += 1;
+        self.queue[self.head - 1]
     }
 
     /// One of the commands of the last reply has no result yet.

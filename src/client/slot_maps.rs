@@ -15,6 +15,8 @@ pub struct SlotMaps {
     /// Of each process, one behind the other.
     owners: Vec<u16>,
     processes: Vec<Process>,
+    /// No map was fetched before this.
+    oldest: Nanos,
     /// Counts.
     pub counts: Counts,
 }
@@ -73,19 +75,30 @@ impl SlotMaps {
         SlotMaps {
             owners,
             processes: vec![Process::default(); processes as usize],
+            oldest: 0,
             counts: Counts::default(),
         }
     }
 
-    /// Number of processes.
-    pub fn processes(&self) -> u32 {
-        self.processes.len() as u32
+    /// The process of a connection: they are dealt out in turn.
+    #[inline(always)]
+    pub fn process_of(&self, connection: u32) -> u32 {
+        match self.processes.len() {
+            1 => 0,
+            processes => connection % processes as u32,
+        }
     }
 
     /// Whom `process` takes for the owner of `slot` (below [`SLOTS`]).
     #[inline(always)]
     pub fn owner(&self, process: u32, slot: u16) -> u16 {
         self.owners[process as usize * SLOTS + slot as usize]
+    }
+
+    /// The map that all connections share when there is one process.
+    #[inline(always)]
+    pub fn only(&self) -> Option<&[u16; SLOTS]> {
+        self.owners[..].try_into().ok()
     }
 
     /// The map of `process`.
@@ -123,6 +136,7 @@ impl SlotMaps {
             *entry = *owner;
         }
         self.processes[process as usize].fetched_at = now;
+        self.oldest = self.processes.iter().map(|process| process.fetched_at).min().unwrap_or(now);
         self.counts.refreshes += 1;
     }
 
@@ -164,6 +178,12 @@ impl SlotMaps {
         now.saturating_sub(self.processes[process as usize].fetched_at) > age
     }
 
+    /// Some map is older than `age` at `now`.
+    #[inline(always)]
+    pub fn any_too_old(&self, now: Nanos, age: Nanos) -> bool {
+        now.saturating_sub(self.oldest) > age
+    }
+
     /// Number of entries of all maps that are not those of `owners`.
     pub fn stale(&self, owners: &[u16]) -> u64 {
         let maps = self.owners.chunks_exact(SLOTS);
@@ -194,6 +214,7 @@ mod tests {
             (maps.too_old(0, 15, 10), maps.too_old(0, 16, 10), maps.too_old(1, 11, 10)),
             (false, true, true)
         );
+        assert_eq!((maps.any_too_old(10, 10), maps.any_too_old(11, 10)), (false, true));
     }
 
     #[test]
@@ -225,6 +246,7 @@ mod tests {
         let mut maps = SlotMaps::one_node(5, 3);
         assert_eq!((0..5).map(|p| maps.owner(p, 777)).collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
         maps.memory(4).moved = 3;
-        assert_eq!((maps.memory(4).moved, maps.memory(3).moved, maps.processes()), (3, 0, 5));
+        assert_eq!((maps.memory(4).moved, maps.memory(3).moved), (3, 0));
+        assert_eq!((maps.process_of(4), maps.process_of(13)), (4, 3));
     }
 }

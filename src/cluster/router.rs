@@ -6,11 +6,12 @@
 //!
 //! The commands of a pipeline are sent to their nodes at once, as one write a node. What is redirected is followed in
 //! `router/flights.rs`, maps are fetched in `router/fetches.rs`, and `router/pipelines.rs` knows which libraries wait for
-//! all nodes before they follow a redirect within a pipeline.
+//! all nodes before they follow a redirect within a pipeline; `router/send.rs` sends what comes new.
 
 mod fetches;
 mod flights;
 mod pipelines;
+mod send;
 
 use std::collections::BTreeMap;
 
@@ -18,13 +19,13 @@ use fetches::Fetch;
 pub(super) use flights::ClientTask;
 use flights::Flight;
 use pipelines::{Split, Write};
+use send::Meant;
 
 use crate::client::closed::ClosedLoop;
 use crate::client::key_names::KeyNames;
 use crate::client::keys::KeySampler;
 use crate::client::libraries::Profile;
 use crate::client::open::OpenLoop;
-use crate::client::routed::Sent;
 use crate::client::slab::Slab;
 use crate::client::slot_maps::SlotMaps;
 use crate::math::Factor;
@@ -97,6 +98,8 @@ pub(super) struct Router {
     pub(super) todo: Vec<(Nanos, ClientTask)>,
     /// Everything that can be read before this has been sent.
     pub(super) sent_until: Nanos,
+    /// What is being sent.
+    meant: Meant,
     measured_from: Nanos,
     measured: u64,
     pub(super) failed: ClusterFailures,
@@ -189,6 +192,7 @@ impl Router {
             told_from: 0,
             todo: Vec::new(),
             sent_until: 0,
+            meant: Meant::default(),
             measured_from: scenario.run.warmup,
             measured: 0,
             failed: ClusterFailures::default(),
@@ -249,61 +253,6 @@ impl Router {
     pub(super) fn next_readable_at(&self) -> Nanos {
         let next = self.groups.iter().map(|group| group.origin.next_at().saturating_add(group.way_in));
         next.min().unwrap_or(NEVER)
-    }
-
-    /// Sends everything that nodes can read before `until`.
-    pub(super) fn send_until(&mut self, until: Nanos, nodes: &mut [Node]) {
-        if until > self.sent_until {
-            self.send_meant(nodes, until, NEVER);
-            self.sent_until = until;
-        }
-    }
-
-    /// Sends what clients mean to send before `end`, the end of the run, although no node reads it any more.
-    pub(super) fn send_rest(&mut self, end: Nanos, nodes: &mut [Node]) {
-        self.send_meant(nodes, NEVER, end);
-    }
-
-    /// Sends what can be read before `until` and is meant to be sent before `end`.
-    fn send_meant(&mut self, nodes: &mut [Node], until: Nanos, end: Nanos) {
-        let (maps, names) = (&self.maps, &self.names);
-        let mut old_maps = Vec::new();
-        for (index, group) in self.groups.iter_mut().enumerate() {
-            loop {
-                let arrived_at = group.origin.next_at();
-                let readable_at = arrived_at.saturating_add(group.way_in);
-                if readable_at >= until || arrived_at >= end {
-                    break;
-                }
-                let connection = match &mut group.origin {
-                    Origin::Open(open) => open.take(),
-                    Origin::Closed(closed) => closed.take(group.pipeline, &mut []),
-                };
-                let process = connection % maps.processes();
-                if self.profile.map_age.is_some_and(|age| maps.too_old(process, arrived_at, age)) {
-                    old_maps.push((arrived_at, process));
-                }
-                for number in group.next..group.next + group.pipeline as u64 {
-                    let rank = group.sampler.draw(number, &mut group.keys.of(number));
-                    let slot = names.slot_of(rank);
-                    let owner = known(maps.owner(process, slot), slot, nodes.len());
-                    let sent = Sent { arrived_at, readable_at, number, connection, ticket: 0, slot };
-                    nodes[owner].groups[index].with_routed(|routed| routed.push(sent));
-                }
-                group.next += group.pipeline as u64;
-                if arrived_at >= self.measured_from {
-                    self.measured += group.pipeline as u64;
-                }
-            }
-        }
-        for node in nodes.iter_mut() {
-            node.groups.iter_mut().for_each(|group| {
-                group.with_routed(|routed| routed.complete(until));
-            });
-        }
-        for (at, process) in old_maps {
-            self.wish(process, self.profile.source, 0, at, nodes);
-        }
     }
 
     /// Replies that complete closed-loop requests at node `node`.

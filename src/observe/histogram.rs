@@ -114,6 +114,11 @@ impl Histogram {
         rest
     }
 
+    /// The values without those of `part`, all of which are in it; `max` is the largest of what is left.
+    pub fn without(&self, part: &Histogram, max: Nanos) -> Histogram {
+        Histogram { max, ..self.since(part) }
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         let mut left = self.touched;

@@ -16,7 +16,10 @@ pub struct Recorder {
     measured_from: Nanos,
     /// Base histograms: group × 2 + (0 read, 1 write).
     cells: Vec<Histogram>,
-    view: Histogram,
+    /// What a closed-loop client would not have seen: it still waited. That is rare, and what it saw is the rest.
+    unseen: Histogram,
+    /// The longest it saw.
+    seen_max: Nanos,
     /// Until when a closed-loop client of each connection would still wait.
     view_free_at: Vec<Nanos>,
     base: Nanos,
@@ -93,7 +96,8 @@ impl Recorder {
         let mut recorder = Recorder {
             measured_from,
             cells: vec![Histogram::new(); groups.len() * 2],
-            view: Histogram::new(),
+            unseen: Histogram::new(),
+            seen_max: 0,
             view_free_at: vec![0; connections],
             base,
             next_tick_at: measured_from.saturating_add(base),
@@ -172,7 +176,9 @@ impl Recorder {
         let free_at = &mut self.view_free_at[unit.connection as usize];
         if unit.arrived_at >= *free_at {
             *free_at = read_at;
-            self.view.record_n(sojourn, (unit.reads + unit.writes) as u64);
+            self.seen_max = self.seen_max.max(sojourn);
+        } else {
+            self.unseen.record_n(sojourn, (unit.reads + unit.writes) as u64);
         }
     }
 
@@ -264,6 +270,10 @@ impl Recorder {
                 set.total.merge(&self.cells[cell]);
             }
         }
+        let view = match self.scopes.first() {
+            Some((_, _, all)) => self.sets[*all].total.without(&self.unseen, self.seen_max),
+            None => Histogram::new(),
+        };
         let scopes = self
             .scopes
             .into_iter()
@@ -273,7 +283,7 @@ impl Recorder {
                 Scope { name, operation, sojourn: set.total.clone(), windows }
             })
             .collect();
-        (scopes, self.view, sections)
+        (scopes, view, sections)
     }
 }
 
@@ -379,6 +389,31 @@ mod tests {
         let group = GroupKinds { name: "g".into(), operation: "SET".into(), reads: false, writes: true };
         let recorder = Recorder::new(&[group], 1, SECOND, &[], None);
         assert_eq!(recorder.next_tick_at(), NEVER);
+    }
+
+    #[test]
+    fn a_closed_loop_sees_the_first_slow_reply_of_each_connection() {
+        let group = GroupKinds { name: "g".into(), operation: "SET".into(), reads: true, writes: true };
+        let mut recorder = Recorder::new(&[group], 2, SECOND, &[10 * SECOND], None);
+        let mut seen = Histogram::new();
+        let mut free_at = [0; 2];
+        for step in 0..300u64 {
+            let (at, connection) = (step * SECOND / 10, (step % 2) as u32);
+            // Every 50th is 2 s late, and all behind it on its connection until it is there.
+            let sojourn = if step % 50 == 0 { 2 * SECOND + step } else { 1000 + step };
+            recorder.tick(at, |_, _| ());
+            let unit = Unit { arrived_at: at, connection, reads: 1, writes: 2, ..Unit::default() };
+            recorder.answered(0, &unit, at + sojourn);
+            let free_at = &mut free_at[connection as usize];
+            if at >= SECOND && at >= *free_at {
+                *free_at = at + sojourn;
+                seen.record_n(sojourn, 3);
+            }
+        }
+        let (scopes, view) = recorder.finish();
+        assert!(view.count() < scopes[0].sojourn.count());
+        assert_eq!((view.count(), view.sum(), view.max()), (seen.count(), seen.sum(), seen.max()));
+        assert_eq!(view.quantiles([0.5, 0.9, 0.99]), seen.quantiles([0.5, 0.9, 0.99]));
     }
 
     #[test]

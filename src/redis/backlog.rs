@@ -44,13 +44,24 @@ impl Backlog {
 
     /// The stream goes on to `end`. `needed_from`: the lowest offset that a replica has still to be sent.
     pub fn feed(&mut self, end: u64, needed_from: u64) {
-        let blocks = (end - self.end).checked_div(self.block).map_or(0, |blocks| blocks + 1);
-        self.end = end;
-        self.trim(needed_from, blocks * TRIM_PER_BLOCK);
+        let from = std::mem::replace(&mut self.end, end);
+        if self.has_surplus() {
+            let blocks = (end - from).checked_div(self.block).map_or(0, |blocks| blocks + 1);
+            self.trim(needed_from, blocks * TRIM_PER_BLOCK);
+        }
+    }
+
+    /// Whether there is a block, or in a ring a byte, more than the size wants.
+    #[inline(always)]
+    fn has_surplus(&self) -> bool {
+        self.end - self.start > self.size + self.block
     }
 
     /// Frees up to `blocks` blocks that nobody reads and the size does not want; a ring overwrites.
     pub fn trim(&mut self, needed_from: u64, blocks: u64) {
+        if !self.has_surplus() {
+            return;
+        }
         if self.block == 0 {
             self.start = self.start.max(self.end.saturating_sub(self.size));
             return;

@@ -8,7 +8,7 @@
 
 use super::cohort::{CELLS, Span, Weights, binomial, draw};
 pub use super::due_part::EXACT;
-use super::due_part::{PARTS, Part, push, shorten};
+use super::due_part::{PARTS, Part, Parts};
 use crate::rng::{Stream, Uniform};
 
 /// Keys that get their ranges one by one; more are split by binomial numbers.
@@ -42,9 +42,9 @@ pub struct Due {
     /// Ranges in use, at most [`CELLS`].
     ranges: usize,
     /// Keys ahead of the cursor in its range, all keys of the others.
-    parts: Vec<Vec<Part>>,
+    parts: Vec<Parts>,
     /// Keys of the cursor's range behind it.
-    behind: Vec<Part>,
+    behind: Parts,
     by_range: Weights,
     /// By class, made when a class has its first due key.
     by_class: Vec<Option<Box<Weights>>>,
@@ -59,8 +59,8 @@ impl Due {
     pub fn new(classes: usize) -> Self {
         Due {
             ranges: CELLS,
-            parts: vec![Vec::new(); CELLS],
-            behind: Vec::new(),
+            parts: vec![Parts::default(); CELLS],
+            behind: Parts::default(),
             by_range: Weights::default(),
             by_class: vec![None; classes],
             exact: 0,
@@ -109,35 +109,31 @@ impl Due {
         if ranges == self.ranges {
             return;
         }
-        let mut all: Vec<Part> = std::mem::take(&mut self.behind);
-        self.parts.iter_mut().for_each(|parts| all.append(parts));
+        let behind = std::mem::take(&mut self.behind);
+        let all: Vec<Parts> = [behind].into_iter().chain(self.parts.iter_mut().map(std::mem::take)).collect();
         self.by_range = Weights::default();
         self.by_class.iter_mut().flatten().for_each(|weights| **weights = Weights::default());
         (self.exact, self.ranges) = (0, ranges);
         // Onto the bucket that the cursor is in.
         self.cursor = (self.cursor * ranges as f64).floor() / ranges as f64;
-        for part in all {
-            match part.class {
-                EXACT => self.add_exact(part.id, part.first),
-                class => self.scatter(
-                    class as usize,
-                    Span { first: part.first, last: part.last, keys: part.keys },
-                    stream,
-                ),
+        for part in all.iter().flat_map(Parts::iter) {
+            match part.class() {
+                EXACT => self.add_exact(part.id(), part.span().first),
+                class => self.scatter(class as usize, part.span(), stream),
             }
         }
     }
 
     /// The keys of `span` are due now: they get their places.
     pub fn scatter(&mut self, class: usize, span: Span, stream: &mut Stream) {
-        let part = |keys| Part { first: span.first, last: span.last, keys, class: class as u16, id: 0 };
+        let part = Part::new(class as u16, span);
         let current = self.current();
         let share = self.ahead_share();
         if span.keys <= ONE_BY_ONE {
             for _ in 0..span.keys {
                 let range = stream.below(self.ranges as u64) as usize;
                 let ahead = range != current || stream.unit() < share;
-                self.put(range, part(1), ahead);
+                self.put(range, part.with(1), ahead);
             }
             return;
         }
@@ -146,8 +142,8 @@ impl Due {
             let keys = binomial(left, 1.0 / (self.ranges - range) as f64, stream);
             left -= keys;
             let ahead = if range == current { binomial(keys, share, stream) } else { keys };
-            self.put(range, part(ahead), true);
-            self.put(range, part(keys - ahead), false);
+            self.put(range, part.with(ahead), true);
+            self.put(range, part.with(keys - ahead), false);
         }
     }
 
@@ -156,68 +152,45 @@ impl Due {
         let place = place_of(id);
         let range = self.range_of(place);
         let ahead = range != self.current() || place >= self.cursor;
-        let part = Part { first: deadline, last: deadline, keys: 1, class: EXACT, id };
-        self.put(range, part, ahead);
+        self.put(range, Part::exact(id, deadline), ahead);
         self.exact += 1;
     }
 
     /// Takes the exact key `id` out; false if it is not due.
     pub fn remove_exact(&mut self, id: u32) -> bool {
         let range = self.range_of(place_of(id));
-        let is_it = |part: &Part| part.class == EXACT && part.id == id;
-        let current = self.current();
-        for behind in [false, true] {
-            if behind && range != current {
-                break;
-            }
-            let parts = if behind { &mut self.behind } else { &mut self.parts[range] };
-            if let Some(at) = parts.iter().position(is_it) {
-                parts.swap_remove(at);
-                self.by_range.take(range, 1);
-                self.exact -= 1;
-                return true;
-            }
+        let behind = range == self.current() && self.behind.take_exact(id);
+        let was_due = behind || self.parts[range].take_exact(id);
+        if was_due {
+            self.note_taken(range, EXACT);
         }
-        false
+        was_due
     }
 
+    #[inline(always)]
     fn put(&mut self, range: usize, part: Part, ahead: bool) {
-        if part.keys == 0 {
+        let keys = part.span().keys;
+        if keys == 0 {
             return;
         }
-        self.by_range.add(range, part.keys);
-        if part.class != EXACT {
-            self.by_class[part.class as usize].get_or_insert_default().add(range, part.keys);
+        self.by_range.add(range, keys);
+        if part.class() != EXACT {
+            self.by_class[part.class() as usize].get_or_insert_default().add(range, keys);
         }
-        push(if ahead { &mut self.parts[range] } else { &mut self.behind }, part);
+        let parts = if ahead { &mut self.parts[range] } else { &mut self.behind };
+        parts.push(part);
     }
 
     /// Takes the key number `r` of a range, counted over what is ahead, then behind; with a class only its keys.
-    fn take_of(&mut self, range: usize, mut r: u64, class: Option<u16>, u: f64) -> Taken {
-        let current = self.current();
-        let counts = |part: &Part| class.is_none_or(|class| part.class == class);
-        for behind in [false, true] {
-            let parts = if behind { &mut self.behind } else { &mut self.parts[range] };
-            for at in 0..parts.len() {
-                if !counts(&parts[at]) {
-                    continue;
-                }
-                if r < parts[at].keys {
-                    let part = &mut parts[at];
-                    part.keys -= 1;
-                    let taken =
-                        Taken { class: part.class, deadline: draw(part.first, part.last, 1, u), id: part.id };
-                    if part.keys == 0 {
-                        parts.swap_remove(at);
-                    }
-                    self.note_taken(range, taken.class);
-                    return taken;
-                }
-                r -= parts[at].keys;
-            }
-            assert!(!behind && range == current, "a due key is where its count says");
-        }
-        unreachable!("the loop ends in one of its branches")
+    fn take_of(&mut self, range: usize, r: u64, class: Option<u16>, u: f64) -> Taken {
+        let part = self.parts[range].take(r, class).or_else(|r| {
+            assert!(range == self.current(), "a due key is where its count says");
+            self.behind.take(r, class)
+        });
+        let part = part.expect("a due key is where its count says");
+        let (class, span) = (part.class(), part.span());
+        self.note_taken(range, class);
+        Taken { class, deadline: draw(span.first, span.last, 1, u), id: part.id() }
     }
 
     fn note_taken(&mut self, range: usize, class: u16) {
@@ -231,8 +204,10 @@ impl Due {
 
     /// Takes the due key number `r` of a class.
     pub fn take_of_class(&mut self, class: usize, r: u64, u: f64) -> Taken {
-        let (range, r) = self.by_class[class].as_ref().expect("a class with due keys has its counts").find(r);
-        self.take_of(range, r, Some(class as u16), u)
+        let weights = self.by_class[class].as_ref().expect("a class with due keys has its counts");
+        let (range, r) = weights.find(r);
+        let others = self.by_range.of(range) > weights.of(range);
+        self.take_of(range, r, others.then_some(class as u16), u)
     }
 
     /// Takes the due key number `r` of all.
@@ -251,8 +226,7 @@ impl Due {
         loop {
             let range = self.current();
             let range_end = (range + 1) as f64 / ranges;
-            let behind: u64 = self.behind.iter().map(|part| part.keys).sum();
-            let ahead = self.by_range.of(range) - behind;
+            let ahead = self.parts[range].keys();
             if ahead > 0 {
                 // The nearest of so many uniform places.
                 let nearest = nearest_share(stream.exponential() / ahead as f64);
@@ -284,11 +258,7 @@ impl Due {
     /// The cursor enters a range: what was behind it in the last one is ahead again, a turn away.
     fn enter(&mut self, range: usize) {
         let last = self.current();
-        let mut behind = std::mem::take(&mut self.behind);
-        self.parts[last].append(&mut behind);
-        shorten(&mut self.parts[last]);
-        // Its capacity is used again.
-        self.behind = behind;
+        self.parts[last].append(&mut self.behind);
         self.cursor = range as f64 / self.ranges as f64;
     }
 
@@ -302,11 +272,14 @@ impl Due {
     pub fn check(&self) {
         let mut by_class = vec![0; self.by_class.len()];
         let (mut all, mut exact) = (0, 0);
-        for part in self.parts.iter().flatten().chain(&self.behind) {
-            all += part.keys;
-            match part.class {
-                EXACT => exact += part.keys,
-                class => by_class[class as usize] += part.keys,
+        for parts in self.parts.iter().chain([&self.behind]) {
+            assert_eq!(parts.keys(), parts.iter().map(|part| part.span().keys).sum::<u64>(), "due keys");
+            all += parts.keys();
+            for part in parts.iter() {
+                match part.class() {
+                    EXACT => exact += part.span().keys,
+                    class => by_class[class as usize] += part.span().keys,
+                }
             }
         }
         assert_eq!((all, exact), (self.keys(), self.exact), "due keys");
@@ -401,12 +374,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_the_same_one_by_its_number_in_the_range_or_in_its_class() {
+        let (mut by_range, mut stream) = (Due::new(2), stream());
+        by_range.fit(4, &mut stream);
+        for first in 0..200 {
+            by_range.scatter(0, Span { first, last: first + first % 3, keys: 1 + first % 5 }, &mut stream);
+        }
+        let mut by_class = by_range.clone();
+        while by_range.keys() > 0 {
+            let (r, u) = (stream.below(by_range.keys()), stream.unit());
+            let (range, within) = by_class.by_range.find(r);
+            assert_eq!(by_range.take_any(r, u), by_class.take_of(range, within, Some(0), u));
+        }
+        by_range.check();
+        by_class.check();
+        assert_eq!(by_class.keys(), 0);
+    }
+
+    #[test]
     fn parts_are_joined_before_there_are_many() {
         let (mut due, mut stream) = (Due::new(3), stream());
         for first in 0..5000 {
             due.scatter(first as usize % 3, Span { first, last: first, keys: 9000 }, &mut stream);
         }
-        assert!(due.parts.iter().all(|parts| parts.len() <= PARTS));
+        assert!(due.parts.iter().all(|parts| parts.iter().count() <= PARTS));
         due.check();
         assert_eq!(due.keys(), 45_000_000);
     }

@@ -246,7 +246,8 @@ impl Server {
     }
 
     fn insert(&mut self, class: usize) {
-        let (used, limit) = (self.used_memory(), self.config.maxmemory);
+        let limit = self.config.maxmemory;
+        let used = if limit > 0 { self.used_memory() } else { 0 };
         let fits = |bytes: u64| limit == 0 || used + bytes <= limit;
         let growth = self.keyspace.insert(class, self.child.is_some(), fits);
         if let Growth::Allocated { new_bytes } = growth {

@@ -26,13 +26,15 @@ impl Server {
     }
 
     /// Executes the first of `commands` commands, number `first` of their group and those after it, that meet a key
-    /// far from its deadline, up to one that does not; returns how many there were.
+    /// before its deadline, up to one that does not; returns how many there were. Several commands stop at a key near its
+    /// deadline as well while a child lives: pages are then counted in the order of commands.
     ///
     /// All of them cost the same, [`Alike::work`], which the caller takes; what they do to deadlines is done here. The
     /// group [may renew](Self::may_renew).
     #[inline(always)]
     pub(crate) fn renew_first(&mut self, plan: &GroupPlan, first: u64, commands: u32) -> u32 {
         let Some(renewing) = plan.renewing else { return 0 };
+        let near_too = commands == 1 || !self.cow.is_active();
         for done in 0..commands {
             let n = first + done as u64;
             let class = match self.keyspace.classes() {
@@ -40,14 +42,34 @@ impl Server {
                 _ => self.keyspace.draw_class(&plan.classes, n, &mut plan.keys.of(n)),
             };
             let r = plan.presence.only(n).below(self.keyspace.size(class));
-            if r >= self.expires.ahead(class) {
+            if r < self.expires.ahead(class) {
+                if let Some(way) = renewing.way {
+                    self.expires.renew(class, r, way, || plan.ttls.of(n));
+                }
+            } else if !near_too || !self.renew_near(plan, renewing.way, (class, r), n) {
                 return done;
-            }
-            if let Some(way) = renewing.way {
-                self.expires.renew(class, r, way, || plan.ttls.of(n));
             }
         }
         commands
+    }
+
+    /// Executes command number `n` if its key, number `r` of a class, is not due although near its deadline; false when
+    /// nothing was done.
+    #[inline(never)]
+    fn renew_near(
+        &mut self,
+        plan: &GroupPlan,
+        way: Option<usize>,
+        (class, r): (usize, u64),
+        n: u64,
+    ) -> bool {
+        let present = self.keyspace.present()[class];
+        let held = self.expires.look(class, r, present, &mut plan.presence.of(n));
+        let is_near = matches!(held, Held::Waiting(..));
+        if let (true, Some(way)) = (is_near, way) {
+            self.expires.replace(class, held, way, &mut plan.ttls.of(n));
+        }
+        is_near
     }
 
     /// Executes `commands` commands of a group that [may renew](Self::may_renew), the first `renewed` of which have been
@@ -72,7 +94,9 @@ impl Server {
                 (n, renewed) = (n + more as u64, renewed + more);
             }
         }
-        answered.add(self.execute_alike(alike, renewed, work));
+        if renewed > 0 {
+            answered.add(self.execute_alike(alike, renewed, work));
+        }
         answered
     }
 

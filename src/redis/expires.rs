@@ -265,18 +265,29 @@ impl Expires {
         child_alive: bool,
         may_grow: impl FnOnce(u64) -> bool,
     ) -> Growth {
-        let mut growth = Growth::None;
-        if matches!(held, Held::Absent | Held::Lasting) {
-            let fits = may_grow(self.dict.wanted_bytes(child_alive));
-            growth = self.dict.insert(child_alive, fits);
-        } else {
-            self.take(class, held);
-            self.fates.replaced += 1;
+        if !matches!(held, Held::Absent | Held::Lasting) {
+            self.replace(class, held, way, draws);
+            return Growth::None;
         }
+        let fits = may_grow(self.dict.wanted_bytes(child_alive));
+        let growth = self.dict.insert(child_alive, fits);
+        self.give(class, way, draws);
+        growth
+    }
+
+    /// The time to live of a key of a class, which stood at `held`, is replaced by another in the way number `way`.
+    #[inline(always)]
+    pub fn replace(&mut self, class: usize, held: Held, way: usize, draws: &mut impl Uniform) {
+        self.take(class, held);
+        self.fates.replaced += 1;
+        self.give(class, way, draws);
+    }
+
+    #[inline(always)]
+    fn give(&mut self, class: usize, way: usize, draws: &mut impl Uniform) {
         let deadline = self.ways[way].0.deadline(self.wall, draws);
         self.add(class, way, deadline);
         self.fates.given += 1;
-        growth
     }
 
     /// The clock stands at `wall`: keys before it are due and get their places.

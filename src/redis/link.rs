@@ -213,14 +213,12 @@ impl Link {
     /// Brings the replica to `now`: it applies, and its clock ticks (`replicationCron`: REPLCONF ACK once a second).
     pub fn advance(&mut self, now: Nanos) -> u64 {
         loop {
-            let free_at = self.stale.map_or(0, |stale| stale.1);
-            let (tick, fsync) = (self.tick_at, if self.spec.appendonly { self.fsync_at } else { NEVER });
-            let at = self.node.runs_at(tick.min(fsync)).max(free_at);
+            let at = self.acts_at();
             if at > now {
                 return self.node.applied(now);
             }
             let applied = self.node.applied(at);
-            if tick > fsync {
+            if self.spec.appendonly && self.tick_at > self.fsync_at {
                 self.fsynced = self.aof_offset(at);
                 self.fsyncing = (applied, at + self.spec.fsync);
                 self.fsync_at = at + SECOND;
@@ -230,6 +228,23 @@ impl Link {
                 self.send_ack(at, applied);
             }
             self.tick_at = self.tick_after(at + 1);
+        }
+    }
+
+    /// When it does something by its own clock next.
+    #[inline(always)]
+    fn acts_at(&self) -> Nanos {
+        let own = if self.spec.appendonly { self.tick_at.min(self.fsync_at) } else { self.tick_at };
+        self.node.runs_at(own).max(self.stale.map_or(0, |stale| stale.1))
+    }
+
+    /// Brings the replica to `now` as [`advance`](Self::advance) does, and does not ask how far it is.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, now: Nanos) {
+        if self.acts_at() > now {
+            self.node.settle(now);
+        } else {
+            self.advance(now);
         }
     }
 

@@ -30,6 +30,7 @@ mod expires_move;
 mod expires_rings;
 pub mod failover;
 pub mod hot_keys;
+mod in_step;
 pub mod keyspace;
 pub mod link;
 pub mod loss;

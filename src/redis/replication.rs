@@ -3,7 +3,8 @@
 //! Redis: replication.c. `feedReplicationBuffer` (7.0 on) or `replicationFeedSlaves` puts every propagated command
 //! into the backlog and the replicas' output buffers; `handleClientsWithPendingWrites` sends them once a turn;
 //! `checkClientOutputBufferLimits` drops who is too far behind; `replicationCron` pings and looks at the clock once
-//! a second. Resynchronisation is in `resync.rs`, a replica itself in `replica.rs`.
+//! a second. Resynchronisation is in `resync.rs`, a replica itself in `replica.rs`; `in_step.rs` does the same for replicas
+//! in step in less time.
 //!
 //! Left out: `REPLCONF` and `AUTH` of the handshake beyond their round trips, a replica's `SLAVEOF`, TLS.
 
@@ -12,7 +13,6 @@ use super::config::RedisConfig;
 use super::link::{Link, LinkState, LinkStats};
 use super::replica::Sent;
 use super::server::Server;
-use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
 use crate::math::Factor;
@@ -86,8 +86,8 @@ pub struct Replication {
     pub(super) idle_since: Option<Nanos>,
     pub(super) copy: Factor,
     /// The stream when it was last sent, and now: all that a replica in step has to be sent.
-    sent_up_to: Knot,
-    now: Knot,
+    pub(super) sent_up_to: Knot,
+    pub(super) now: Knot,
     /// WAIT and WAITAOF so far.
     pub waits: WaitCounts,
     /// Bytes of the stream over the measured time, up to the present primary's first.
@@ -208,22 +208,6 @@ impl Replication {
     pub fn refuses_writes(&self, config: &RedisConfig) -> bool {
         let wanted = config.replication.min_replicas_to_write;
         wanted > 0 && config.replication.min_replicas_max_lag > 0 && self.good < wanted
-    }
-
-    /// Whether a turn's bytes go straight to every replica, and how many bytes may do so: the hot lane's question.
-    pub fn room(&mut self, now: Nanos, config: &RedisConfig) -> Option<u64> {
-        if self.pending || self.select_due || self.getack_due {
-            return None;
-        }
-        let offset = self.offset;
-        let mut room = u64::MAX;
-        for link in self.links.iter_mut().filter(|link| link.spec.of.is_none() && link.state.is_fed()) {
-            if link.state != LinkState::Online || link.node.sent != offset || link.getack.is_some() {
-                return None;
-            }
-            room = room.min(link.room(now, config));
-        }
-        Some(room)
     }
 
     /// Replicas that get the stream, and the main-thread time of a write(2) of `bytes` to one.
@@ -377,36 +361,6 @@ impl Server {
         }
         let link = &mut self.replication.links[index];
         link.writable_at = if link.node.sent < offset { link.when_writable(&self.config) } else { NEVER };
-    }
-
-    /// The same for the writes of `writes` quiet turns that lasted from `first_at` to `last_at`, and the stream's
-    /// books of them; `changes` is the number of the last write command.
-    pub fn replicated_in_bulk(
-        &mut self,
-        (first_at, last_at): (Nanos, Nanos),
-        writes: u64,
-        done: &Work,
-        changes: u64,
-    ) {
-        let (bytes, work) = (done.repl_bytes, done.repl_work);
-        let replication = &mut self.replication;
-        replication.offset += bytes;
-        replication.work += work;
-        let offset = replication.offset;
-        let knot = Knot { offset, at: last_at, changes, work: replication.work };
-        replication.history.push(knot);
-        (replication.now, replication.sent_up_to) = (knot, knot);
-        if let Some(backlog) = &mut replication.backlog {
-            backlog.feed(offset, offset);
-        }
-        for index in 0..replication.links.len() {
-            let link = &mut replication.links[index];
-            if link.spec.of.is_none() && link.state == LinkState::Online {
-                // All of them were in step: `room` has seen to that.
-                let work = link.spec.apply.map_or(work, |each| done.changed * each);
-                link.send(&Sent { first_at, last_at, writes, end: offset, work });
-            }
-        }
     }
 }
 

@@ -66,6 +66,7 @@ impl Answered {
 
 impl Work {
     /// That of `turns` turns like this.
+    #[inline]
     pub fn times(&self, turns: u64) -> Work {
         Work {
             cpu: self.cpu * turns,

@@ -66,12 +66,13 @@ impl<P: Probe> Simulation<P> {
             if woken_at >= lane.due_at || sum(lane.each.aof_bytes, sums.work.aof_bytes) >= lane.room {
                 break None;
             }
-            if lane.feeds
-                && sum(lane.each.repl_bytes, sums.work.repl_bytes) - lane.passed_on.repl_bytes
-                    >= lane.repl_room
-            {
-                break None;
+            if lane.feeds {
+                let fed = sum(lane.each.repl_bytes, sums.work.repl_bytes) - lane.passed_on.repl_bytes;
+                if !lane.replicas_take(fed + 1, server) {
+                    break None;
+                }
             }
+            let sums = &mut lane.sums;
             if KIND != ALIKE && !lane.has_room {
                 break None;
             }
@@ -98,31 +99,33 @@ impl<P: Probe> Simulation<P> {
             let commands = lane.commands;
             let renewed = if KIND == RENEWING { server.renew_first(plan, unit.first, commands) } else { 0 };
             let is_alike = KIND == ALIKE || KIND == RENEWING && renewed == commands;
-            let (work, answered) = if let (true, Some(alike)) = (is_alike, plan.alike()) {
-                (Work { cow: server.touch_alike(alike, commands), ..lane.each }, alike.answered(commands))
+            let mut other;
+            let (work, cow, answered) = if let (true, Some(alike)) = (is_alike, plan.alike()) {
+                (&lane.each, server.touch_alike(alike, commands), alike.answered(commands))
             } else {
-                let mut work = Work::default();
+                other = Work::default();
                 let answered = match plan.alike() {
                     Some(alike) if KIND == RENEWING => {
-                        server.execute_mixed(plan, alike, unit.first, (commands, renewed), &mut work)
+                        server.execute_mixed(plan, alike, unit.first, (commands, renewed), &mut other)
                     }
-                    _ => server.execute_each(plan, unit.first, commands, &mut work),
+                    _ => server.execute_each(plan, unit.first, commands, &mut other),
                 };
                 lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
-                (work, answered)
+                (&other, other.cow, answered)
             };
             (unit.reads, unit.writes, unit.reply_bytes) = (answered.reads, answered.writes, work.reply_bytes);
-            let busy = lane.turn + lane.read + work.cpu + work.cow;
+            let busy = lane.turn + lane.read + work.cpu + cow;
             let stretched = lane.stretch.of(busy);
             let executed_at = polled_at + busy + stretched;
-            if executed_at >= lane.due_at {
+            let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
+            let flushed_at = executed_at + cost;
+            // A window that ends during the flush ends before the reply.
+            if executed_at >= lane.due_at || flushed_at >= lane.tick_at {
                 lane.now = polled_at;
                 self.units.clear();
                 self.units.push(unit);
-                break Some(Unfinished::Executed(work, false));
+                break Some(Unfinished::Executed(Work { cow, ..*work }, false));
             }
-            let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
-            let flushed_at = executed_at + cost;
             let mut written_at = flushed_at;
             if lane.feeds && work.repl_bytes > 0 {
                 let (number, cost) = match is_alike {
@@ -146,7 +149,7 @@ impl<P: Probe> Simulation<P> {
             self.recorder.answered(0, &unit, read_at);
             sums.contention += stretched + reply_stretched;
             sums.reply += reply;
-            sums.add(&work, is_alike.into(), 1, cost, (executed_at, flushed_at));
+            sums.add(work, cow, is_alike.into(), 1, cost, (executed_at, flushed_at));
         };
         self.leave(&mut lane);
         match unfinished? {
@@ -171,11 +174,11 @@ impl<P: Probe> Simulation<P> {
             if appends && server.aof.clock_each_turn { server.aof.quiet_until() } else { NEVER };
         let feeds = server.replication.feeds;
         let repl_room = match feeds {
-            true => server.replication.room(server.main.now, &server.config).unwrap_or(0),
+            true => server.replication.room_at_least(server.main.now, &server.config).unwrap_or(0),
             false => u64::MAX,
         };
         let commands = group.pipeline();
-        if repl_room == 0 || commands > self.read_cap[0] {
+        if commands > self.read_cap[0] {
             return None;
         }
         let volatile_keys =
@@ -184,11 +187,13 @@ impl<P: Probe> Simulation<P> {
         if let (true, Some(alike)) = (feeds, plan.alike()) {
             alike.feed(commands, &server.replication.feed, &mut each);
         }
-        Some(Lane {
+        let mut lane = Lane {
             due_at: self.due_at.min(quiet_until).min(self.horizon).min(self.limit),
+            tick_at: self.recorder.next_tick_at(),
             room: if appends { server.disk.room() } else { u64::MAX },
             feeds,
             repl_room,
+            room_at: feeds.then_some(server.main.now),
             turn: server.prices.cpu.turn,
             read: server.prices.cpu.read,
             write: server.prices.cpu.write,
@@ -201,7 +206,8 @@ impl<P: Probe> Simulation<P> {
             passed_on: PassedOn::default(),
             now: server.main.now,
             sums: Sums { changed_at: NEVER, wrote_at: NEVER, sent_first: NEVER, ..Sums::default() },
-        })
+        };
+        lane.replicas_take(1, server).then_some(lane)
     }
 
     /// A turn of more than one client write, the first of which has been taken: those of `turn.rs` for clients with
@@ -227,18 +233,28 @@ impl<P: Probe> Simulation<P> {
         let (mut work, mut alike_units) = (Work::default(), 0);
         for unit in &mut *units {
             let (first, commands) = (unit.first, lane.commands);
-            let replied = work.reply_bytes;
             let renewed = if KIND == RENEWING { server.renew_first(plan, first, commands) } else { 0 };
-            let answered = match plan.alike() {
-                Some(alike) if KIND == ALIKE => server.execute_alike(alike, commands, &mut work),
-                Some(alike) if KIND == RENEWING => {
-                    server.execute_mixed(plan, alike, first, (commands, renewed), &mut work)
-                }
-                _ => server.execute_each(plan, first, commands, &mut work),
+            let is_alike = KIND == ALIKE || KIND == RENEWING && renewed == commands;
+            let answered = if let (true, Some(alike)) = (is_alike, plan.alike()) {
+                work.cow += server.touch_alike(alike, commands);
+                unit.reply_bytes = lane.each.reply_bytes;
+                alike_units += 1;
+                alike.answered(commands)
+            } else {
+                let replied = work.reply_bytes;
+                let answered = match plan.alike() {
+                    Some(alike) if KIND == RENEWING => {
+                        server.execute_mixed(plan, alike, first, (commands, renewed), &mut work)
+                    }
+                    _ => server.execute_each(plan, first, commands, &mut work),
+                };
+                unit.reply_bytes = work.reply_bytes - replied;
+                answered
             };
-            alike_units += u64::from(KIND == ALIKE || KIND == RENEWING && renewed == commands);
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
-            unit.reply_bytes = work.reply_bytes - replied;
+        }
+        if KIND != EACH {
+            work.add(&lane.each.times(alike_units));
         }
         if KIND != ALIKE && alike_units < clients {
             lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
@@ -251,13 +267,14 @@ impl<P: Probe> Simulation<P> {
         let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
         let flushed_at = executed_at + cost;
         let written = lane.each.aof_bytes * sums.alike + sums.work.aof_bytes + work.aof_bytes;
-        if executed_at >= lane.due_at || flushed_at >= self.recorder.next_tick_at() || written > lane.room {
+        if executed_at >= lane.due_at || flushed_at >= lane.tick_at || written > lane.room {
             lane.now = polled_at;
             return Few::Unfinished(Unfinished::Executed(work, true));
         }
         if lane.feeds {
+            let fits = work.repl_bytes == 0 || lane.replicas_take(in_sockets + work.repl_bytes, server);
             lane.pass_on(server);
-            if work.repl_bytes > lane.repl_room.saturating_sub(in_sockets) {
+            if !fits {
                 lane.now = polled_at;
                 return Few::Unfinished(Unfinished::Executed(work, true));
             }
@@ -273,7 +290,7 @@ impl<P: Probe> Simulation<P> {
             if place == 0 && server.replication.pending {
                 // As in `turn.rs`: ahead of the reply to the first command.
                 server.main.now = lane.now;
-                server.write_to_replicas();
+                server.write_in_step();
                 lane.now = server.main.now;
             }
             let wakes = group.wake_cost(unit.connection, lane.now);
@@ -290,11 +307,12 @@ impl<P: Probe> Simulation<P> {
         let all_alike = alike_units == clients;
         let alike_units = if all_alike { clients } else { 0 };
         sums.largest = sums.largest.max(clients * lane.commands as u64);
-        sums.add(&work, alike_units, clients, cost, (executed_at, flushed_at));
+        sums.add(&work, work.cow, alike_units, clients, cost, (executed_at, flushed_at));
         if lane.feeds {
             lane.passed_on = lane.fed();
-            lane.repl_room = server.replication.room(lane.now, &server.config).unwrap_or(0);
-            if lane.repl_room == 0 || server.replication.wakes_at < self.special_at {
+            lane.repl_room = server.replication.room_at_least(lane.now, &server.config).unwrap_or(0);
+            lane.room_at = Some(lane.now);
+            if !lane.replicas_take(1, server) || server.replication.wakes_at < self.special_at {
                 return Few::Last;
             }
         }

@@ -33,11 +33,13 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// A turn of `reads` client writes is over, `alike` of them or none of which were like all others.
+    /// A turn of `reads` client writes is over, `alike` of them or none of which were like all others; its faults took
+    /// `cow`.
     #[inline(always)]
     pub(super) fn add(
         &mut self,
         work: &Work,
+        cow: Nanos,
         alike: u64,
         reads: u64,
         aof_write: Nanos,
@@ -55,7 +57,7 @@ impl Sums {
         self.reads += reads;
         if alike > 0 {
             self.alike += alike;
-            self.work.cow += work.cow;
+            self.work.cow += cow;
         } else {
             self.work.add(work);
         }
@@ -66,9 +68,13 @@ impl Sums {
 pub(super) struct Lane {
     /// A turn that has executed its commands after this has more to do.
     pub(super) due_at: Nanos,
-    /// Bytes that the AOF, and replicas, take in the course of it.
+    /// End of the current window: a turn that has flushed after this is of the next one.
+    pub(super) tick_at: Nanos,
+    /// Bytes that the AOF takes in the course of it.
     pub(super) room: u64,
+    /// Bytes that replicas take, at least, and when that was so; exactly where there is no time.
     pub(super) repl_room: u64,
+    pub(super) room_at: Option<Nanos>,
     pub(super) feeds: bool,
     pub(super) turn: Nanos,
     pub(super) read: Nanos,
@@ -98,6 +104,20 @@ pub(super) struct PassedOn {
 }
 
 impl Lane {
+    /// Replicas take so many bytes, those counted that they have not been passed.
+    #[inline(always)]
+    pub(super) fn replicas_take(&mut self, bytes: u64, server: &mut Server) -> bool {
+        bytes <= self.repl_room || self.replicas_do_take(bytes, server)
+    }
+
+    #[cold]
+    fn replicas_do_take(&mut self, bytes: u64, server: &mut Server) -> bool {
+        if let Some(at) = self.room_at.take() {
+            self.repl_room = server.replication.room(at, &server.config).unwrap_or(0);
+        }
+        bytes <= self.repl_room
+    }
+
     /// What the turns fed to replicas.
     pub(super) fn fed(&self) -> PassedOn {
         let (each, sums) = (&self.each, &self.sums);

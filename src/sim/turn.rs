@@ -363,6 +363,7 @@ impl<P: Probe> Simulation<P> {
     fn reply(&mut self, polled_at: Nanos, executed_at: Nanos) {
         let flushed_at = self.server.main.now;
         let write = self.server.prices.cpu.write;
+        let (in_cluster, patterned) = (self.member.is_some(), self.patterned);
         let mut end = self.units.len();
         while end > 0 {
             let connection = self.units[end - 1].connection;
@@ -386,13 +387,13 @@ impl<P: Probe> Simulation<P> {
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);
             for place in first..end {
-                if self.member.is_some() && !self.tell(place, read_at) {
+                if in_cluster && !self.tell(place, read_at) {
                     self.groups[group].with_routed(|routed| routed.unfinished());
                     continue;
                 }
                 let unit = &self.units[place];
                 self.recorder.answered(group, unit, read_at);
-                if self.patterned {
+                if patterned {
                     self.groups[group].step_answered(connection, unit.first as u32, read_at);
                 }
                 if P::ON {

@@ -9,14 +9,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use writepath::dist::Dist;
 use writepath::observe::result::RunResult;
+use writepath::redis::config::AppendFsync;
 use writepath::report::{About, json};
 use writepath::scenario::resolve::{Overrides, resolve};
 use writepath::scenario::{Scenario, builtin};
-use writepath::sim::{RunOptions, run};
-use writepath::stats::estimate::SECTIONS;
 
-use super::support::record;
+use writepath::stats::estimate::SECTIONS;
+use writepath::sim::{RunOptions, run, run_probed};
+use writepath::units::{MILLISECOND, SECOND};
+
+use super::support::{Recorder, poisson, record, scenario, with_aof};
 
 /// Built-in scenarios and settings that make them short.
 const CASES: [(&str, &[&str]); 4] = [
@@ -82,6 +86,27 @@ fn a_probe_changes_nothing() {
         assert!(!replied.is_empty());
         assert_eq!(plain(&scenario), text(&scenario, &result), "{}", scenario.name);
     }
+}
+
+/// Windows of a millisecond, of which every seventh or so ends during a flush.
+#[test]
+fn a_probe_moves_no_reply_into_another_window() {
+    let mut scenario =
+        with_aof(scenario(poisson(8_000.0), 50, Dist::Fixed(2000.0), SECOND), AppendFsync::Everysec);
+    scenario.machine.disk.write = 20_000;
+    scenario.run.interval = MILLISECOND;
+    let options = RunOptions { timeline: true, ..RunOptions::default() };
+    let bare = run(&scenario, &options, &mut |_| true).expect("it runs");
+    let mut probe = Recorder::default();
+    let probed = run_probed(&scenario, &options, &mut probe, &mut |_| true).expect("it runs");
+    let rows = |result: &RunResult| -> Vec<_> {
+        result.timeline.iter().map(|row| (row.at, row.completed, row.sojourn)).collect()
+    };
+    assert!(probe.replied.iter().any(|seen| {
+        let window = |at| at / MILLISECOND;
+        window(seen.executed_at) < window(seen.flushed_at)
+    }));
+    assert_eq!(rows(&bare), rows(&probed));
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Router {
         }
         let before: u32 = self.groups[..unit.group as usize].iter().map(|group| group.connections).sum();
         let connection = unit.connection - before;
-        let process = connection % self.maps.processes();
+        let process = self.maps.process_of(connection);
         let mut attempt = Attempt::new(sender, unit.arrived_at);
         if self.groups[unit.group as usize].pipeline > 1 {
             let leads = self.profile.pipelining == Pipelining::Passes && self.leads(unit, process, sender);
