@@ -1,4 +1,6 @@
 //! Closed forms that results are compared with.
 
 pub mod cluster;
+pub mod paired;
 pub mod queueing;
+pub mod student;
