@@ -8,14 +8,17 @@ mod flags;
 mod input;
 mod interrupt;
 mod list;
+mod machine_prices;
 mod manifest;
 mod progress;
 mod replay;
 mod result_folder;
 mod run;
 mod schema;
+mod sensitivity;
 mod show;
 mod terminal;
+mod watched;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Sensitivity(sensitivity::SensitivityArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

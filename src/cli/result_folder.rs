@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
-const FILES: [&str; 12] = [
+const FILES: [&str; 15] = [
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -29,6 +29,9 @@ const FILES: [&str; 12] = [
     "nodes.csv",
     "migrations.csv",
     "cluster_info.txt",
+    "uncertainty.csv",
+    "sensitivity.csv",
+    "sensitivity.json",
     MANIFEST,
 ];
 

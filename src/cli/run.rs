@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::flags::{Format, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
+use super::machine_prices::PriceFlags;
 use super::manifest::manifest;
 use super::progress::Meter;
 use super::replay;
@@ -16,9 +17,10 @@ use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::cluster;
 use crate::observe::result::RunResult;
-use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns};
+use crate::report::json::RunOutput;
+use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns, uncertainty};
 use crate::scenario::Scenario;
-use crate::sim::{RunOptions, SimError};
+use crate::sim::RunOptions;
 use crate::stats::estimate::SECTIONS;
 use crate::units::format_count;
 
@@ -27,6 +29,8 @@ use crate::units::format_count;
 pub struct RunArgs {
     #[command(flatten)]
     scenario: ScenarioFlags,
+    #[command(flatten)]
+    prices: PriceFlags,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     format: Format,
@@ -40,7 +44,14 @@ pub struct RunArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
-    let scenario = input::load(&args.scenario)?;
+    let draws_prices = args.prices.are_drawn()?;
+    let template = input::template(&args.scenario)?;
+    let mut scenario = template.resolve()?;
+    if scenario.sweep.is_some() {
+        scenario
+            .notes
+            .push("[sweep] is left out of a single run; writepath sweep runs its points".to_owned());
+    }
     let interrupt = Interrupt::watch();
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
     let timeline = folder.is_some() || args.format == Format::Human;
@@ -48,14 +59,29 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     let result = simulate(&scenario, timeline, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
     let about = About::of(&scenario);
+    let seed = scenario.run.seed;
+    let machine = match draws_prices {
+        true => Some(args.prices.machine(&template, seed, &interrupt, terminal)?),
+        false => None,
+    };
     if let Some(folder) = folder {
-        folder.write(&files(&result, &about, &scenario, wall_clock), &interrupt)?;
+        let mut files = files(&result, &about, &scenario, wall_clock);
+        let table = machine.as_ref().map(|machine| uncertainty::csv(machine, &scenario.name, seed));
+        files.splice(0..0, table.map(|table| ("uncertainty.csv", table)));
+        folder.write(&files, &interrupt)?;
     }
     notes(&scenario, &result, wall_clock, args.format, terminal);
     match args.format {
         Format::Human if terminal.quiet => terminal.print(&human::answer(&result, &about)),
-        Format::Human => terminal.print(&human::render(&result, &about)),
-        Format::Json => terminal.print_bytes(&json_text(&result, &about)),
+        Format::Human => {
+            let of_machine = machine.as_ref().map_or_else(String::new, uncertainty::human);
+            terminal.print(&(human::render(&result, &about) + &of_machine))
+        }
+        Format::Json => {
+            let machine_uncertainty = machine.as_ref().map(uncertainty::output);
+            let output = RunOutput { machine_uncertainty, ..json::run_output(&result, &about) };
+            terminal.print_bytes(&json_text(&output))
+        }
         Format::Csv => terminal.print_bytes(&csv::summary(&result)),
     }
 }
@@ -77,14 +103,7 @@ fn simulate(
         },
     );
     meter.finish();
-    result.map_err(|error| match error {
-        SimError::Stopped => Failure::Interrupted,
-        SimError::Overload { capacity_per_s, .. } => Failure::Usage(format!(
-            "{}: {error}\n  lower the rate below {}/s, or set run.allow-overload = true",
-            scenario.name,
-            format_count(capacity_per_s)
-        )),
-    })
+    result.map_err(|error| Failure::simulation(&scenario.name, error))
 }
 
 /// The files of a result folder.
@@ -117,9 +136,8 @@ fn files(
     files
 }
 
-fn json_text(result: &RunResult, about: &About) -> Vec<u8> {
-    let output = json::run_output(result, about);
-    let mut bytes = serde_json::to_vec_pretty(&output).expect("plain values are always JSON");
+fn json_text(output: &RunOutput) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(output).expect("plain values are always JSON");
     bytes.push(b'\n');
     bytes
 }

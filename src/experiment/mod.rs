@@ -4,10 +4,18 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
+pub mod design;
+pub mod machine;
 pub mod metric;
 pub mod outcome;
 pub mod pool;
+pub mod prices;
+pub mod replications;
+pub mod sensitivity;
+mod show;
 pub mod template;
+pub mod uncertainty;
+pub mod variants;
 
 pub use metric::Metric;
 pub use outcome::Outcome;

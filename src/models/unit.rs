@@ -188,6 +188,33 @@ impl Value {
         }
     }
 
+    /// The value times `factor`, ≥ 0: of a distribution all quantiles, of a curve the costs, of gaps how often they
+    /// come. Numbers that are whole stay so.
+    ///
+    /// # Errors
+    /// What has no multiple, and gaps that would leave no core.
+    pub fn scaled(&self, unit: Unit, factor: f64) -> Result<Value, String> {
+        let whole = |number: f64| (number * factor).round();
+        Ok(match self {
+            Value::Number(number) if unit == Unit::Ratio => Value::Number(number * factor),
+            Value::Number(number) => Value::Number(whole(*number)),
+            Value::Switch(_) | Value::HugeCow(_) => return Err("there is no multiple of it".to_string()),
+            Value::Spread(Dist::Quantiles(points)) => {
+                let points = points.iter().map(|point| (point.0, whole(point.1)));
+                Value::Spread(Dist::Quantiles(points.collect()))
+            }
+            Value::Spread(dist) => Value::Spread(Dist::Fixed(whole(dist.mean()))),
+            Value::Curve(points) => {
+                let points = points.iter().map(|point| (point.0, whole(point.1 as f64) as Nanos));
+                Value::Curve(points.collect())
+            }
+            Value::Gaps(classes) => {
+                let scaled = |c: &NoiseClass| gaps(c.per_second * factor, c.shortest, c.longest);
+                Value::Gaps(classes.iter().map(scaled).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
     /// The numbers in it that must be plausible.
     pub fn numbers(&self) -> Vec<f64> {
         match self {
@@ -274,6 +301,24 @@ fn bytes_text(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_multiple_is_of_costs_and_of_how_often() {
+        for (unit, text, twice) in [
+            (Unit::Span, "22.5ms", "45ms"),
+            (Unit::Ratio, "1.45", "2.9"),
+            (Unit::Count, "4", "8"),
+            (Unit::Spread, "p0=200us, p99=640us", "p0=400us, p99=1.28ms"),
+            (Unit::Spread, "1ms", "2ms"),
+            (Unit::Curve, "20us:10us, 1ms:31us", "20us:20us, 1ms:62us"),
+            (Unit::Gaps, "260/s 20us..50us, 0.1/s 5ms..10ms", "520/s 20us..50us, 0.2/s 5ms..10ms"),
+        ] {
+            let scaled = unit.parse(text).and_then(|value| value.scaled(unit, 2.0));
+            assert_eq!(scaled.map(|value| value.text(unit)), Ok(twice.to_string()));
+        }
+        assert!(Value::Switch(true).scaled(Unit::Switch, 2.0).is_err());
+        assert!(Unit::Gaps.parse("500/s 1ms..1ms").and_then(|gaps| gaps.scaled(Unit::Gaps, 2.0)).is_err());
+    }
 
     #[test]
     fn values_are_printed_as_they_are_read() {

@@ -16,7 +16,9 @@ pub mod patterns;
 mod phrase;
 pub mod quantiles;
 mod replicas;
+pub mod sensitivity;
 mod sparkline;
+pub mod uncertainty;
 pub mod words;
 
 use crate::observe::result::RunResult;

@@ -25,8 +25,10 @@ use super::layers;
 pub use super::layers::Overrides;
 use super::problem::Problems;
 use super::reader::Reader;
+use super::sweep;
 use super::tree;
 use super::{Scenario, file};
+pub use machine::model_path;
 
 /// Resolves the text of a scenario file, with what the command line overrides.
 ///
@@ -53,6 +55,7 @@ pub fn resolve(
     let world = event::World { config: &redis.config, replicas: &replicas, cluster: cluster.as_ref() };
     let (events, moves) = event::read(&tree, &world, run.duration, &mut reader);
     let start = dataset::read_start(&tree, &mut reader);
+    let sweep = sweep::read(&tree, &mut reader);
     if let Some(cluster) = &mut cluster {
         cluster_checks::check(&tree, cluster, &workloads, &start, &replicas, &mut reader);
         cluster.moves = moves;
@@ -77,6 +80,7 @@ pub fn resolve(
             machine: machine?,
             run,
             start,
+            sweep: sweep.map(Box::new),
             settings: reader.settings,
             notes: reader.notes,
             directives_used: redis.used,

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod estimate;
 pub mod interval;
+pub mod paired;
 pub mod queueing;
 pub mod student;
 pub mod support;

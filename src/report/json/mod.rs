@@ -84,6 +84,7 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         expiry: result.expiry.as_ref().map(ExpiryOutput::from),
         persistence: PersistenceOutput { children: result.children.iter().map(child).collect() },
         hot_key: result.hot_key.as_ref().map(HotKeyOutput::from),
+        machine_uncertainty: None,
         streams: result.streams.as_ref().map(StreamOutput::from),
         replicas: replicas::replicas(result.replication.as_ref()),
         replication: replicas::replication(result.replication.as_ref()),

@@ -13,6 +13,7 @@ use crate::observe::result::Counters;
 use crate::report::intervals::Intervals;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
 use crate::report::quantiles::Quantiles;
+use crate::report::uncertainty::MachineOutput;
 use crate::units::Nanos;
 
 /// What `writepath run --format json` prints.
@@ -76,6 +77,9 @@ pub struct RunOutput {
     /// What limits writes to a hot key, when a group's keys are hot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hot_key: Option<HotKeyOutput>,
+    /// What is not known of the machine, when its prices were drawn from their ranges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_uncertainty: Option<MachineOutput>,
     /// Streams, when commands address any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streams: Option<StreamOutput>,

@@ -19,6 +19,16 @@ pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostMo
     Some(model)
 }
 
+/// The built-in model or the path that a model's name stands for: a path in the file counts from the file's folder, one in
+/// a flag from where the user stands.
+pub fn model_path(typed: &str, origin: &Origin, base_dir: &Path) -> String {
+    let is_path = typed.ends_with(".toml") || typed.contains('/');
+    match is_path && matches!(origin, Origin::Scenario(..)) {
+        true => base_dir.join(typed).to_string_lossy().into_owned(),
+        false => typed.to_owned(),
+    }
+}
+
 /// Loads the model that `key` names; none with its problems reported.
 pub fn load(
     key: &str,
@@ -27,13 +37,7 @@ pub fn load(
     base_dir: &Path,
     reader: &mut Reader,
 ) -> Option<CostModel> {
-    // A path in the file counts from the file's folder, one in a flag from where the user stands.
-    let is_path = typed.ends_with(".toml") || typed.contains('/');
-    let of_file = matches!(place.origin, Origin::Scenario(..));
-    let path = match is_path && of_file {
-        true => base_dir.join(typed).to_string_lossy().into_owned(),
-        false => typed.to_owned(),
-    };
+    let path = model_path(typed, &place.origin, base_dir);
     match models::load(&path) {
         Ok((model, _)) => Some(model),
         Err(problems) => {
