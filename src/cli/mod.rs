@@ -2,18 +2,24 @@
 
 mod bench;
 mod completions;
+mod design_flags;
 mod failure;
 mod flags;
 mod input;
 mod interrupt;
 mod list;
 mod manifest;
+mod merge;
 mod progress;
 mod replay;
 mod result_folder;
 mod run;
 mod schema;
 mod show;
+mod sweep;
+mod sweep_folder;
+mod sweep_progress;
+mod sweep_trial;
 mod terminal;
 
 use std::process::ExitCode;
@@ -45,6 +51,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Sweep(sweep::SweepArgs),
+    Merge(merge::MergeArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -72,6 +80,8 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Merge(args) => merge::merge(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

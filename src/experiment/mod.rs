@@ -4,9 +4,12 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
+pub mod design;
 pub mod metric;
 pub mod outcome;
 pub mod pool;
+mod show;
+pub mod sweep;
 pub mod template;
 
 pub use metric::Metric;

@@ -16,6 +16,8 @@ mod phrase;
 pub mod quantiles;
 mod replicas;
 mod sparkline;
+pub mod sweep;
+pub mod sweep_text;
 pub mod words;
 
 use crate::observe::result::RunResult;

@@ -34,7 +34,7 @@ pub fn load(
         true => base_dir.join(typed).to_string_lossy().into_owned(),
         false => typed.to_owned(),
     };
-    match models::load(&path) {
+    match models::load_with(&path, &reader.files) {
         Ok((model, _)) => Some(model),
         Err(problems) => {
             for problem in problems.0 {
