@@ -18,6 +18,8 @@ pub enum Failure {
     Environment(String, io::Error),
     /// The user stopped it.
     Interrupted,
+    /// The user stopped it; what is kept, and how to go on.
+    InterruptedKeeping(String),
     /// Nobody reads standard output any more: not an error.
     ClosedPipe,
 }
@@ -48,7 +50,7 @@ impl Failure {
             Failure::ClosedPipe => 0,
             Failure::Input(_) | Failure::Usage(_) => 2,
             Failure::Environment(..) => 3,
-            Failure::Interrupted => 130,
+            Failure::Interrupted | Failure::InterruptedKeeping(_) => 130,
         }
     }
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Failure {
             Failure::Usage(message) => write!(f, "error: {message}"),
             Failure::Environment(what, error) => write!(f, "error: {what}: {error}"),
             Failure::Interrupted => write!(f, "interrupted; nothing was written"),
+            Failure::InterruptedKeeping(kept) => write!(f, "interrupted; {kept}"),
             Failure::ClosedPipe => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::scenario::files::Files;
 use crate::scenario::resolve::Overrides;
 
 /// Which scenario, and what to change in it. Quantities carry units.
@@ -75,12 +76,36 @@ impl ScenarioFlags {
             set: self.set.clone(),
             seed: self.seed,
             window: self.window.clone(),
+            files: Files::default(),
         }
+    }
+
+    /// The flags that are given, as they can be typed again.
+    pub fn given(&self) -> Vec<(String, String)> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let seed = self.seed.map(|seed| seed.to_string());
+        let single = [
+            ("--redis-conf", path(&self.redis_conf)),
+            ("--redis-version", self.redis_version.clone()),
+            ("--model", self.model.clone()),
+            ("--info", path(&self.info)),
+            ("--rate", self.rate.clone()),
+            ("--connections", self.connections.clone()),
+            ("--pipeline", self.pipeline.clone()),
+            ("--keys", self.keys.clone()),
+            ("--value-size", self.value_size.clone()),
+            ("--duration", self.duration.clone()),
+            ("--warmup", self.warmup.clone()),
+            ("--seed", seed),
+            ("--window", self.window.clone()),
+        ];
+        let single = single.into_iter().filter_map(|(flag, value)| Some((flag.to_owned(), value?)));
+        single.chain(self.set.iter().map(|set| ("--set".to_owned(), set.clone()))).collect()
     }
 
     /// Whether any flag changes the scenario.
     pub fn change_something(&self) -> bool {
-        *self != ScenarioFlags { scenario: self.scenario.clone(), ..ScenarioFlags::default() }
+        !self.given().is_empty()
     }
 }
 

@@ -16,6 +16,11 @@ impl Interrupt {
         interrupt
     }
 
+    /// What is set when a signal has come. Setting it stops the same work for another reason.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+
     /// A signal has come.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod coverage;
+mod design_flags;
 mod failure;
 mod flags;
 mod input;
@@ -10,6 +11,7 @@ mod interrupt;
 mod list;
 mod machine_prices;
 mod manifest;
+mod merge;
 mod progress;
 mod replay;
 mod result_folder;
@@ -17,6 +19,10 @@ mod run;
 mod schema;
 mod sensitivity;
 mod show;
+mod sweep;
+mod sweep_folder;
+mod sweep_progress;
+mod sweep_trial;
 mod terminal;
 mod watched;
 
@@ -49,7 +55,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Merge(merge::MergeArgs),
     Sensitivity(sensitivity::SensitivityArgs),
+    Sweep(sweep::SweepArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -78,7 +86,9 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Merge(args) => merge::merge(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
+        Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

@@ -1,13 +1,15 @@
 //! The command that replays a run, and the one line a broken invariant prints.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::panic;
-use std::sync::Mutex;
 
 use crate::scenario::Scenario;
 
-/// What is being simulated, for the panic hook.
-static RUNNING: Mutex<Option<String>> = Mutex::new(None);
+thread_local! {
+    /// What this thread is simulating, for the panic hook.
+    static RUNNING: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// Arguments of the program after its name.
 pub fn arguments() -> Vec<String> {
@@ -17,10 +19,21 @@ pub fn arguments() -> Vec<String> {
 /// Tells the panic hook which run it would be about.
 pub fn running(scenario: &Scenario) {
     let seed = scenario.run.seed;
-    let line = format!("scenario {}, seed {seed}; replay: {}", scenario.name, command(&arguments(), seed));
-    if let Ok(mut running) = RUNNING.lock() {
-        *running = Some(line);
-    }
+    set(format!("scenario {}, seed {seed}; replay: {}", scenario.name, command(&arguments(), seed)));
+}
+
+/// Tells the panic hook which point of a sweep this thread simulates.
+pub fn running_point(index: u64, scenario: &Scenario) {
+    let seed = scenario.run.seed;
+    set(format!(
+        "point {index} of scenario {}, seed {seed}; replay: {}",
+        scenario.name,
+        command(&arguments(), seed)
+    ));
+}
+
+fn set(line: String) {
+    RUNNING.with_borrow_mut(|running| *running = Some(line));
 }
 
 /// The command line again, with its seed.
@@ -54,7 +67,7 @@ pub fn install_panic_hook() {
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_default();
         let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
-        let running = RUNNING.lock().ok().and_then(|running| running.clone());
+        let running = RUNNING.with_borrow(Clone::clone);
         let running = running.map_or_else(String::new, |running| format!("; {running}"));
         let message = message.replace('\n', " ");
         let _ = writeln!(std::io::stderr(), "writepath: broken invariant: {message}{place}{running}");

@@ -126,11 +126,11 @@ impl ResultFolder {
 
 /// Folders made for a result, deepest first; those that stay empty go away again.
 #[derive(Debug)]
-struct NewFolders(Vec<PathBuf>);
+pub struct NewFolders(Vec<PathBuf>);
 
 impl NewFolders {
     /// Makes `dir` and what is missing above it.
-    fn create(dir: &Path) -> io::Result<Self> {
+    pub fn create(dir: &Path) -> io::Result<Self> {
         let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
         let missing = dir.ancestors().take_while(is_missing).map(Path::to_owned).collect();
         let folders = NewFolders(missing);

@@ -1,6 +1,6 @@
 //! Standard output and standard error: colours, quiet and verbose.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
@@ -20,7 +20,7 @@ pub struct TerminalFlags {
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     color: Color,
-    /// No progress bar; there is none off a terminal anyway
+    /// No progress bar, nor the lines that stand for it off a terminal
     #[arg(long, global = true)]
     no_progress: bool,
 }
@@ -45,6 +45,8 @@ pub struct Terminal {
     pub verbose: bool,
     /// A progress bar may be drawn.
     pub progress: bool,
+    /// Where no bar can be drawn, lines may tell how far long work is.
+    pub progress_lines: bool,
     color: ColorChoice,
 }
 
@@ -54,6 +56,7 @@ impl Terminal {
         Terminal {
             quiet: flags.quiet,
             verbose: flags.verbose,
+            progress_lines: !flags.no_progress && !flags.quiet && !std::io::stderr().is_terminal(),
             progress: !flags.no_progress && !flags.quiet && std::io::stderr().is_terminal(),
             color: match flags.color {
                 Color::Auto => ColorChoice::Auto,
@@ -73,6 +76,16 @@ impl Terminal {
     pub fn print_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::stdout)
+    }
+
+    /// Prints bytes for programs piece by piece: `print` gets what takes the next piece.
+    pub fn stream(
+        &self,
+        print: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        print(&mut |bytes| stdout.write_all(bytes).map_err(Failure::stdout))?;
+        stdout.flush().map_err(Failure::stdout)
     }
 
     /// A line on standard error, unless quiet. A closed standard error is nobody's loss.

@@ -5,6 +5,7 @@
 //! results by index, so that the number of threads changes nothing.
 
 pub mod design;
+mod show;
 pub mod machine;
 pub mod metric;
 pub mod outcome;
@@ -12,7 +13,7 @@ pub mod pool;
 pub mod prices;
 pub mod replications;
 pub mod sensitivity;
-mod show;
+pub mod sweep;
 pub mod template;
 pub mod uncertainty;
 pub mod variants;

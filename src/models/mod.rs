@@ -8,6 +8,7 @@ pub mod price;
 mod read;
 pub mod unit;
 
+use std::io;
 use std::path::Path;
 
 use crate::cost_model::{
@@ -15,6 +16,7 @@ use crate::cost_model::{
     Noise,
 };
 use crate::dist::Dist;
+use crate::scenario::files::Files;
 use crate::scenario::problem::{Problem, Problems, nearest};
 pub use read::parse;
 use unit::Unit;
@@ -75,6 +77,11 @@ pub fn descriptions() -> Vec<(&'static str, String)> {
 
 /// Loads a built-in model by name, or a model file by path.
 pub fn load(name_or_path: &str) -> Result<(CostModel, ModelSource), Problems> {
+    load_with(name_or_path, &Files::default())
+}
+
+/// The same, with files read through `files`.
+pub fn load_with(name_or_path: &str, files: &Files) -> Result<(CostModel, ModelSource), Problems> {
     if let Some((name, text)) = builtin().find(|model| model.0 == name_or_path) {
         return parse(text, &format!("models/{name}.toml"), name);
     }
@@ -92,7 +99,10 @@ pub fn load(name_or_path: &str) -> Result<(CostModel, ModelSource), Problems> {
         remedies.push(format!("expected a file or one of: {}", names.join(", ")));
         return problem("unknown model".to_string(), remedies);
     }
-    match std::fs::read_to_string(path) {
+    let text = files.read(path).and_then(|bytes| {
+        String::from_utf8(bytes.to_vec()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    });
+    match text {
         Ok(text) => {
             let stem =
                 path.file_stem().map_or(name_or_path.to_string(), |stem| stem.to_string_lossy().into_owned());

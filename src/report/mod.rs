@@ -18,6 +18,8 @@ pub mod quantiles;
 mod replicas;
 pub mod sensitivity;
 mod sparkline;
+pub mod sweep;
+pub mod sweep_text;
 pub mod uncertainty;
 pub mod words;
 

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::files::Files;
 use super::problem::{Problem, Problems};
 use crate::redis::version::{Flavour, Version};
 
@@ -63,9 +64,9 @@ impl InfoDump {
 }
 
 /// Reads a dump from a file.
-pub fn read(path: &Path) -> Result<InfoDump, Problems> {
+pub fn read(path: &Path, files: &Files) -> Result<InfoDump, Problems> {
     let name = path.display().to_string();
-    match std::fs::read(path) {
+    match files.read(path) {
         Ok(bytes) => parse(&String::from_utf8_lossy(&bytes), &name),
         Err(error) => Err(Problems(vec![Problem {
             file: name,
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn the_dump_of_a_real_server_is_read() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/info-7.0.txt");
-        let dump = read(&path).expect("a dump");
+        let dump = read(&path, &Files::default()).expect("a dump");
         assert_eq!(dump.version(), Some(Version::redis(7, 0)));
         assert_eq!((dump.keys, dump.expires), (Some(225_915), Some(1)));
         assert_eq!((dump.used_memory, dump.used_memory_rss), (Some(43_451_448), Some(51_163_136)));
@@ -263,6 +264,6 @@ mod tests {
         assert!(error.contains("no INFO field found") && error.contains("redis-cli INFO"), "{error}");
         let error = parse("hz:10\nused_memory:12M\ndb0:nothing\n", "i").expect_err("bad values").to_string();
         assert!(error.contains("i:2:13: used_memory: \"12M\"") && error.contains("i:3:5: db0"), "{error}");
-        assert!(read(Path::new("no/such/file")).is_err());
+        assert!(read(Path::new("no/such/file"), &Files::default()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::Files;
 use super::info::InfoDump;
 use super::keys::{MACHINE, NODE, REDIS, REPLICA, WORKLOAD};
 use super::problem::Problem;
@@ -42,6 +43,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// `--window 10s,60s,1h`.
     pub window: Option<String>,
+    /// Where the files that the scenario names are read; share it between scenarios to read each once.
+    pub files: Files,
 }
 
 /// Keys that say the same thing in different ways: giving one takes the others away.
@@ -69,13 +72,13 @@ pub fn exclusive(one: &str, other: &str) -> bool {
 /// Lays INFO dump, redis.conf and flags over the tree of the scenario file.
 pub fn apply(tree: &mut Table, overrides: &Overrides, reader: &mut Reader) {
     if let Some(path) = &overrides.info {
-        match info::read(path) {
+        match info::read(path, &overrides.files) {
             Ok(dump) => lay_info(tree, path, &dump, reader),
             Err(problems) => reader.problems.extend(problems.0),
         }
     }
     if let Some(path) = &overrides.redis_conf {
-        match redis_conf::read(path) {
+        match redis_conf::read(path, &overrides.files) {
             Ok(directives) => lay_redis_conf(tree, &directives),
             Err(problems) => reader.problems.extend(problems.0),
         }

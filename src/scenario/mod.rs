@@ -9,6 +9,7 @@ pub mod cluster_keys;
 pub mod directives;
 pub mod event_keys;
 pub mod file;
+pub mod files;
 pub mod info;
 pub mod keys;
 pub mod layers;

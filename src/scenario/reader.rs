@@ -1,5 +1,6 @@
 //! Typed reading of a table's keys: each value checked, recorded with its origin, or reported.
 
+use super::files::Files;
 use super::keys::{Key, Kind, TableSpec};
 use super::problem::Problem;
 use super::tree::{Node, Place, Table, Value, quote};
@@ -17,6 +18,8 @@ pub struct Reader {
     pub settings: Vec<Setting>,
     /// Notes so far.
     pub notes: Vec<String>,
+    /// Where the files it names are read.
+    pub files: Files,
 }
 
 /// A table being read.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::files::Files;
 use super::reader::Fault;
 use super::shapes::pairs;
 use super::tree::Node;
@@ -39,7 +40,7 @@ fn some_rate(steps: &[(Nanos, f64)]) -> Result<(), Fault> {
 }
 
 /// Reads a schedule from a CSV file with the columns time_s and rate_per_s.
-pub fn schedule_csv(path: &Path) -> Result<Vec<(Nanos, f64)>, Fault> {
+pub fn schedule_csv(path: &Path, files: &Files) -> Result<Vec<(Nanos, f64)>, Fault> {
     let named = path.display();
     // A device or pipe may never end.
     if !path.is_file() {
@@ -47,7 +48,8 @@ pub fn schedule_csv(path: &Path) -> Result<Vec<(Nanos, f64)>, Fault> {
     }
     let broken =
         |error: csv::Error| Fault::new(format!("{named}: {error}"), "expected columns time_s,rate_per_s");
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(broken)?;
+    let content = files.read(path).map_err(|error| broken(error.into()))?;
+    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&content[..]);
     if rows.headers().map_err(broken)? != vec!["time_s", "rate_per_s"] {
         return Err(Fault::new(
             format!("{named}:1: other columns"),

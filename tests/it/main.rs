@@ -45,6 +45,7 @@ mod snapshots;
 mod stall;
 mod streams;
 mod support;
+mod sweep;
 mod tidy;
 mod value_stability;
 mod world;

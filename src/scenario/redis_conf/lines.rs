@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::files::Files;
 use super::super::problem::{Problem, Problems, position};
 use super::glob;
 
@@ -26,8 +27,8 @@ pub struct Directive {
 const MAX_FILES: usize = 1000;
 
 /// Reads a redis.conf or valkey.conf and every file it includes, in the server's order.
-pub fn read(path: &Path) -> Result<Vec<Directive>, Problems> {
-    let mut reader = Reader::default();
+pub fn read(path: &Path, files: &Files) -> Result<Vec<Directive>, Problems> {
+    let mut reader = Reader { contents: files.clone(), ..Reader::default() };
     reader.file(path, None);
     match reader.problems.is_empty() {
         true => Ok(reader.directives),
@@ -149,6 +150,7 @@ struct Reader {
     /// Files being read, outermost first, to detect circles.
     open: Vec<PathBuf>,
     files: usize,
+    contents: Files,
 }
 
 impl Reader {
@@ -166,7 +168,7 @@ impl Reader {
             }
             return;
         }
-        let text = match std::fs::read(path) {
+        let text = match self.contents.read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if from.is_none() => {
                 return self.problem(path, None, format!("cannot be read: {error}"));
@@ -261,17 +263,19 @@ mod tests {
         write("conf.d/b.conf", "hz 11\n");
         write("conf.d/a.conf", "appendonly yes\n");
         write("conf.d/c.txt", "hz 99\n");
-        let found = read(&folder.path().join("main.conf")).expect("directives");
+        let found = read(&folder.path().join("main.conf"), &Files::default()).expect("directives");
         let values: Vec<&str> = found.iter().map(|directive| directive.value.as_str()).collect();
         assert_eq!(values, ["10", "yes", "11", "12"]);
         write("circle.conf", "include again.conf\n");
         write("again.conf", "hz 10\ninclude circle.conf\n");
-        let error = read(&folder.path().join("circle.conf")).expect_err("a circle").to_string();
+        let error =
+            read(&folder.path().join("circle.conf"), &Files::default()).expect_err("a circle").to_string();
         assert!(error.contains("again.conf:2:9: include") && error.contains("includes itself"), "{error}");
         write("gone.conf", "include nowhere.conf\n");
-        let error = read(&folder.path().join("gone.conf")).expect_err("no such file").to_string();
+        let error =
+            read(&folder.path().join("gone.conf"), &Files::default()).expect_err("no such file").to_string();
         assert!(error.contains("gone.conf:1:9: include"), "{error}");
-        assert!(read(&folder.path().join("absent.conf")).is_err());
+        assert!(read(&folder.path().join("absent.conf"), &Files::default()).is_err());
     }
 
     #[test]
@@ -282,7 +286,8 @@ mod tests {
             std::fs::write(folder.path().join(format!("l{level}.conf")), line).expect("a file");
         }
         std::fs::write(folder.path().join("l12.conf"), "hz 10\n").expect("a file");
-        let error = read(&folder.path().join("l0.conf")).expect_err("too many").to_string();
+        let error =
+            read(&folder.path().join("l0.conf"), &Files::default()).expect_err("too many").to_string();
         assert!(error.contains("more than 1000 files"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::super::files::Files;
 use super::*;
 use crate::redis::config::{AppendFsync, MaxmemoryPolicy, SavePoint};
 use crate::redis::version::Version;
@@ -163,7 +164,7 @@ fn only_settings_the_server_can_change_are_changeable() {
 #[test]
 fn the_sample_file_is_understood() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.conf");
-    let directives = read(&path).expect("directives");
+    let directives = read(&path, &Files::default()).expect("directives");
     let mut config = defaults("7.2");
     let (used, not_modelled, irrelevant, unknown, problems) = apply_all(&mut config, &directives);
     assert!(problems.0.is_empty(), "{problems}");

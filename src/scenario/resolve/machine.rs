@@ -38,7 +38,7 @@ pub fn load(
     reader: &mut Reader,
 ) -> Option<CostModel> {
     let path = model_path(typed, &place.origin, base_dir);
-    match models::load(&path) {
+    match models::load_with(&path, &reader.files) {
         Ok((model, _)) => Some(model),
         Err(problems) => {
             for problem in problems.0 {

@@ -136,8 +136,9 @@ fn read_schedule(section: &Section<'_>, base_dir: &Path, reader: &mut Reader) ->
         Some(&"schedule") => reader.read(section, "schedule", schedule).value,
         Some(_) => {
             let before = reader.settings.len();
-            let steps =
-                reader.read(section, "schedule-csv", |node| schedule_csv(&base_dir.join(text(node)?)));
+            let files = reader.files.clone();
+            let steps = reader
+                .read(section, "schedule-csv", |node| schedule_csv(&base_dir.join(text(node)?), &files));
             reader.settings.truncate(before);
             // The steps themselves are the setting: a resolved scenario stands without the file.
             if let Some(steps) = &steps.value {

@@ -1,0 +1,49 @@
+//! Each metric of a point over all its replications, with its interval or the reason why there is none.
+
+use super::super::metric::{Metric, Source};
+use super::record::Replication;
+use crate::observe::result::RunResult;
+use crate::observe::sections::Sections;
+use crate::stats::estimate;
+use crate::stats::interval::{Estimate, of_replications};
+
+/// Sections of a point's whole measured time, shared out over its replications.
+const SECTIONS: u64 = 64;
+/// Fewest sections of a replication.
+const SECTIONS_MIN: u64 = 16;
+/// Why a number that is counted once a run has no interval.
+const ONE_RUN: &str = "an interval needs two replications";
+/// Why a metric has no value.
+const NO_SUCH_THING: &str = "the scenario has no such thing";
+
+/// Sections to ask of each of `replications` runs.
+pub(super) fn sections(replications: u64) -> u32 {
+    (SECTIONS / replications).max(SECTIONS_MIN) as u32
+}
+
+/// One estimate for each of `metrics`: of replications, and the sections of each.
+pub(super) fn all(metrics: &[Metric], replications: &[Replication], sections: &[&Sections]) -> Vec<Estimate> {
+    let values = |column: usize| replications.iter().filter_map(|run| run.values[column]).collect();
+    metrics.iter().enumerate().map(|(column, metric)| one(metric, values(column), sections)).collect()
+}
+
+fn one(metric: &Metric, values: Vec<f64>, sections: &[&Sections]) -> Estimate {
+    let scope = metric.scope.as_deref().unwrap_or("all");
+    if values.is_empty() {
+        return Estimate::missing(NO_SUCH_THING);
+    }
+    match metric.quantity.source {
+        Source::Quantile(q) => estimate::quantile(sections, scope, q),
+        Source::Mean => estimate::mean(sections, scope),
+        Source::Max => Estimate::bare(values.into_iter().fold(f64::MIN, f64::max), estimate::MAXIMUM),
+        Source::Run(_) => match values[..] {
+            [value] => Estimate::bare(value, ONE_RUN),
+            _ => of_replications(&values),
+        },
+    }
+}
+
+/// What a run gave: requests and values.
+pub(super) fn replication(run: &RunResult, metrics: &[Metric]) -> Replication {
+    Replication { requests: run.requests, values: metrics.iter().map(|metric| metric.of(run)).collect() }
+}
