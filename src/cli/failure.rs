@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 
 use crate::scenario::problem::Problems;
+use crate::sim::SimError;
+use crate::units::format_count;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -26,6 +28,17 @@ impl Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
             _ => Failure::Environment("cannot write to standard output".to_owned(), error),
+        }
+    }
+
+    /// A simulation of `scenario` that gave no result.
+    pub fn simulation(scenario: &str, error: SimError) -> Self {
+        match error {
+            SimError::Stopped => Failure::Interrupted,
+            SimError::Overload { capacity_per_s, .. } => Failure::Usage(format!(
+                "{scenario}: {error}\n  lower the rate below {}/s, or set run.allow-overload = true",
+                format_count(capacity_per_s)
+            )),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
 
 mod bench;
+mod compare;
 mod completions;
 mod failure;
 mod flags;
@@ -10,6 +11,7 @@ mod list;
 mod manifest;
 mod progress;
 mod replay;
+mod replications;
 mod result_folder;
 mod run;
 mod schema;
@@ -45,6 +47,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Compare(compare::CompareArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Compare(args) => compare::compare(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

@@ -63,6 +63,41 @@ fn message(progress: Progress, elapsed: Duration) -> String {
     )
 }
 
+/// Runs that have ended, of those planned so far; shown once there is a second of them.
+pub struct Bar {
+    bar: ProgressBar,
+    started: Instant,
+    allowed: bool,
+}
+
+impl Bar {
+    /// Nothing is planned.
+    pub fn new(terminal: &Terminal) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {eta} left");
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Bar { bar, started: Instant::now(), allowed: terminal.progress }
+    }
+
+    /// So many more runs are planned.
+    pub fn plan(&self, runs: u64) {
+        self.bar.inc_length(runs);
+    }
+
+    /// A run has ended.
+    pub fn finished_one(&self) {
+        if self.allowed && self.bar.is_hidden() && self.started.elapsed() >= SHOWN_AFTER {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

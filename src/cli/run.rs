@@ -18,7 +18,7 @@ use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns};
 use crate::scenario::Scenario;
-use crate::sim::{RunOptions, SimError};
+use crate::sim::RunOptions;
 use crate::units::format_count;
 
 /// Simulate one scenario and print the answer
@@ -72,14 +72,7 @@ fn simulate(
         !interrupt.requested()
     });
     meter.finish();
-    result.map_err(|error| match error {
-        SimError::Stopped => Failure::Interrupted,
-        SimError::Overload { capacity_per_s, .. } => Failure::Usage(format!(
-            "{}: {error}\n  lower the rate below {}/s, or set run.allow-overload = true",
-            scenario.name,
-            format_count(capacity_per_s)
-        )),
-    })
+    result.map_err(|error| Failure::simulation(&scenario.name, error))
 }
 
 /// The files of a result folder.

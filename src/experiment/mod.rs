@@ -4,9 +4,14 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
+pub mod amount;
+pub mod compare;
 pub mod metric;
 pub mod outcome;
 pub mod pool;
+pub mod precision;
+pub mod replications;
+mod show;
 pub mod template;
 
 pub use metric::Metric;

@@ -2,6 +2,7 @@
 
 mod cluster;
 pub mod cluster_tables;
+pub mod comparison;
 pub mod csv;
 mod expiry;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub mod quantiles;
 mod replicas;
 mod sparkline;
 pub mod words;
+mod wrap;
 
 use crate::observe::result::RunResult;
 use crate::scenario::{Scenario, Source};
