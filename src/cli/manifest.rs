@@ -30,6 +30,20 @@ struct Manifest<'a> {
     directives_not_modelled: &'a [String],
 }
 
+/// The manifest of runs of several scenarios.
+#[derive(Debug, Serialize)]
+struct Together<'a> {
+    scenarios: Vec<Labelled<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Labelled<'a> {
+    /// As tables name it.
+    label: &'a str,
+    #[serde(flatten)]
+    manifest: Manifest<'a>,
+}
+
 #[derive(Debug, Serialize)]
 struct SettingRow<'a> {
     key: &'a str,
@@ -46,10 +60,26 @@ struct ModelRow<'a> {
 
 /// The manifest's text.
 pub fn manifest(scenario: &Scenario, wall_clock: Duration) -> Vec<u8> {
+    bytes(&of(scenario, wall_clock))
+}
+
+/// The manifest of several scenarios with their labels; `wall_clock` is the time of all of them.
+pub fn manifest_of_all(scenarios: &[(&str, &Scenario)], wall_clock: Duration) -> Vec<u8> {
+    let one = |&(label, scenario)| Labelled { label, manifest: of(scenario, wall_clock) };
+    bytes(&Together { scenarios: scenarios.iter().map(one).collect() })
+}
+
+fn bytes(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("plain values are always JSON");
+    bytes.push(b'\n');
+    bytes
+}
+
+fn of(scenario: &Scenario, wall_clock: Duration) -> Manifest<'_> {
     let row = |setting: &'_ crate::scenario::Setting| origin(&setting.origin);
     let settings = scenario.settings.iter();
     let name = &scenario.machine.name;
-    let manifest = Manifest {
+    Manifest {
         writepath: env!("CARGO_PKG_VERSION"),
         command_line: std::iter::once("writepath".to_owned()).chain(replay::arguments()).collect(),
         scenario: &scenario.name,
@@ -65,10 +95,7 @@ pub fn manifest(scenario: &Scenario, wall_clock: Duration) -> Vec<u8> {
         notes: &scenario.notes,
         directives_used: &scenario.directives_used,
         directives_not_modelled: &scenario.directives_not_modelled,
-    };
-    let mut bytes = serde_json::to_vec_pretty(&manifest).expect("plain values are always JSON");
-    bytes.push(b'\n');
-    bytes
+    }
 }
 
 /// Where a setting came from, in a few words.

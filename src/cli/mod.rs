@@ -1,6 +1,7 @@
 //! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
 
 mod bench;
+mod compare;
 mod completions;
 mod coverage;
 mod design_flags;
@@ -14,6 +15,7 @@ mod manifest;
 mod merge;
 mod progress;
 mod replay;
+mod replications;
 mod result_folder;
 mod run;
 mod schema;
@@ -55,6 +57,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
     Sensitivity(sensitivity::SensitivityArgs),
     Sweep(sweep::SweepArgs),
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Compare(args) => compare::compare(args, terminal),
         Command::Merge(args) => merge::merge(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),

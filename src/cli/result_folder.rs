@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
-const FILES: [&str; 15] = [
+const FILES: &[&str] = &[
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -32,6 +32,8 @@ const FILES: [&str; 15] = [
     "uncertainty.csv",
     "sensitivity.csv",
     "sensitivity.json",
+    "comparison.csv",
+    "replications.csv",
     MANIFEST,
 ];
 

@@ -4,12 +4,15 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
-pub mod design;
 mod show;
+pub mod amount;
+pub mod compare;
+pub mod design;
 pub mod machine;
 pub mod metric;
 pub mod outcome;
 pub mod pool;
+pub mod precision;
 pub mod prices;
 pub mod replications;
 pub mod sensitivity;

@@ -6,6 +6,7 @@ use super::intervals::{self, Intervals};
 use super::quantiles::Quantiles;
 use super::sparkline::{bar, sparkline};
 use super::words;
+use super::wrap::{paint, wrap};
 use super::{About, busy_share, per_s};
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
@@ -86,23 +87,10 @@ impl Output {
 
     /// The sentences of the answer, broken between words and indented.
     fn wrapped(&mut self, sentences: &str) {
-        let mut line = String::new();
-        for word in sentences.split(' ') {
-            if !line.is_empty() && line.chars().count() + word.chars().count() + 3 > WIDTH {
-                self.line(&format!("  {}", paint(ANSWER, &line)));
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrap(sentences, WIDTH - 2) {
+            self.line(&format!("  {}", paint(ANSWER, &line)));
         }
-        self.line(&format!("  {}", paint(ANSWER, &line)));
     }
-}
-
-fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
 }
 
 fn title(out: &mut Output, result: &RunResult, about: &About) {

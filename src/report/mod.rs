@@ -2,6 +2,7 @@
 
 mod cluster;
 pub mod cluster_tables;
+pub mod comparison;
 pub mod csv;
 mod expiry;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod sweep;
 pub mod sweep_text;
 pub mod uncertainty;
 pub mod words;
+mod wrap;
 
 use crate::observe::result::RunResult;
 use crate::scenario::{Scenario, Source};

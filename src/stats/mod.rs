@@ -5,5 +5,7 @@ pub mod estimate;
 pub mod interval;
 pub mod paired;
 pub mod queueing;
+pub mod selection;
+pub mod sequential;
 pub mod student;
 pub mod support;

@@ -1,0 +1,157 @@
+//! `writepath select`: the best of several scenarios, at the price of as few runs as that takes.
+
+use std::ops::Range;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::flags::{Format, ScenarioFlags};
+use super::input;
+use super::interrupt::Interrupt;
+use super::replay;
+use super::replications::{Jobs, flag_problem, watched};
+use super::terminal::Terminal;
+use crate::experiment::Metric;
+use crate::experiment::amount::share;
+use crate::experiment::metric::Better;
+use crate::experiment::select::{Race, SelectError};
+use crate::report::race::RaceReport;
+use crate::scenario::Scenario;
+use crate::scenario::problem::Problems;
+use crate::stats::sequential::{FIRST, Width};
+
+const EXAMPLES: &str = "\
+Examples:
+  writepath select persistence-none persistence-everysec persistence-always --best p99
+  writepath select a.toml b.toml c.toml --best throughput --delta 1% --duration 10m
+  writepath select a.toml b.toml --best loss --delta 100ms
+
+Flags of the scenario hold for all of them. Every replication is the same random world for all; a scenario is dropped as
+soon as another is ahead of it by enough (Kim and Nelson 2001), so that the winner is the best one with a probability of
+95 %, or one that is worse by less than --delta.";
+
+/// Find the best of several scenarios with 95 % probability
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SelectArgs {
+    #[command(flatten)]
+    scenario: ScenarioFlags,
+    /// The others
+    #[arg(required = true)]
+    others: Vec<String>,
+    /// What to be best in: p99, write:p999, throughput
+    #[arg(long, value_name = "METRIC")]
+    best: String,
+    /// The smallest difference that matters: a share, or a value of the metric (1ms)
+    #[arg(long, value_name = "WIDTH", default_value = "5%")]
+    delta: String,
+    /// Most replications of a scenario
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(FIRST..))]
+    budget: u64,
+    #[command(flatten)]
+    jobs: Jobs,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
+    format: Format,
+}
+
+/// Runs the subcommand.
+pub fn select(args: &SelectArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let (names, scenarios, race) = plan(args, terminal)?;
+    let interrupt = Interrupt::watch();
+    replay::running(&scenarios[0]);
+    let metrics = [race.metric.clone()];
+    let raced = watched(args.jobs, &metrics, &interrupt, terminal, |runs, plan| {
+        race.run(scenarios.len(), |who, range: Range<u64>| {
+            plan(who.len() as u64 * (range.end - range.start));
+            let own: Vec<&Scenario> = who.iter().map(|&index| &scenarios[index]).collect();
+            let outcomes = runs.of(&own, range);
+            outcomes.map_err(|failed| failed.renumbered(who))
+        })
+    })?;
+    let raced = raced.map_err(|error| failure(&names[error.scenario()], &race.metric, error))?;
+    let report = RaceReport { names: &names, seed: scenarios[0].run.seed, race: &race, raced: &raced };
+    match args.format {
+        Format::Human if terminal.quiet => terminal.print(&(report.answer() + "\n")),
+        Format::Human => terminal.print(&report.human()),
+        Format::Json => terminal.print_bytes(&report.json()),
+        Format::Csv => terminal.print_bytes(&report.csv()),
+    }
+}
+
+fn failure(name: &str, metric: &Metric, error: SelectError) -> Failure {
+    match error {
+        SelectError::Failed(failed) => Failure::simulation(name, failed.error),
+        SelectError::NoValue { .. } => {
+            Failure::Usage(format!("{name}: {metric}: {error}\n  lengthen the run, or choose another metric"))
+        }
+        SelectError::NotPositive { .. } => {
+            Failure::Usage(format!("{name}: {metric}: {error}\n  write --delta as a value of the metric"))
+        }
+    }
+}
+
+/// Names and scenarios, and the race; all problems at once.
+fn plan(args: &SelectArgs, terminal: &Terminal) -> Result<(Vec<String>, Vec<Scenario>, Race), Failure> {
+    let names: Vec<String> = std::iter::once(&args.scenario.scenario).chain(&args.others).cloned().collect();
+    let mut problems = Vec::new();
+    let mut scenarios = Vec::new();
+    for name in &names {
+        let template = input::template(&ScenarioFlags { scenario: name.clone(), ..args.scenario.clone() })?;
+        match template.resolve() {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(more) => problems.extend(more.0),
+        }
+    }
+    let race = match metric(&args.best).map_err(|error| ("--best", error)) {
+        Ok(metric) => delta(&args.delta, &metric)
+            .map(|delta| Race { metric, delta, budget: args.budget })
+            .map_err(|error| ("--delta", error)),
+        Err(error) => Err(error),
+    };
+    let race = race.map_err(|(flag, error)| problems.push(flag_problem(flag, &error))).ok();
+    problems.sort();
+    problems.dedup();
+    let (Some(race), true) = (race, problems.is_empty()) else {
+        return Err(Failure::Input(Problems(problems)));
+    };
+    let seed = scenarios[0].run.seed;
+    if scenarios.iter().any(|scenario| scenario.run.seed != seed) {
+        terminal.note(&format!("note: all run under the seed of {}, {seed}", names[0]));
+        scenarios.iter_mut().for_each(|scenario| scenario.run.seed = seed);
+    }
+    Ok((names, scenarios, race))
+}
+
+fn metric(text: &str) -> Result<Metric, String> {
+    let metric = Metric::parse(text)?;
+    match metric.quantity.better {
+        Better::Neither => Err(format!("{metric} only describes\n  choose a metric of which less or more is better")),
+        Better::Lower | Better::Higher => Ok(metric),
+    }
+}
+
+fn delta(text: &str, metric: &Metric) -> Result<Width, String> {
+    let width = match text.trim_end().ends_with('%') {
+        true => Width::Relative(share(text)?),
+        false => Width::Absolute(metric.quantity.unit.parse(text)?),
+    };
+    match width {
+        Width::Relative(number) | Width::Absolute(number) if number > 0.0 => Ok(width),
+        _ => Err(format!("{text:?}: a difference of 0 is never decided\n  write one above 0")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_of_which_nothing_is_better_and_a_zone_of_zero_are_refused() {
+        assert!(metric("forks").is_err_and(|error| error.contains("only describes")));
+        let p99 = metric("p99").expect("less is better");
+        assert_eq!(delta("5%", &p99), Ok(Width::Relative(0.05)));
+        assert_eq!(delta("1ms", &p99), Ok(Width::Absolute(1e6)));
+        assert!(delta("0%", &p99).is_err() && delta("5", &p99).is_err());
+    }
+}
