@@ -14,6 +14,8 @@ pub enum Failure {
     Usage(String),
     /// The environment refused: what was being done, and the system's answer.
     Environment(String, io::Error),
+    /// An objective was not met; the answer says so already.
+    NotMet,
     /// The user stopped it.
     Interrupted,
     /// Nobody reads standard output any more: not an error.
@@ -33,6 +35,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::ClosedPipe => 0,
+            Failure::NotMet => 1,
             Failure::Input(_) | Failure::Usage(_) => 2,
             Failure::Environment(..) => 3,
             Failure::Interrupted => 130,
@@ -53,7 +56,7 @@ impl fmt::Display for Failure {
             Failure::Usage(message) => write!(f, "error: {message}"),
             Failure::Environment(what, error) => write!(f, "error: {what}: {error}"),
             Failure::Interrupted => write!(f, "interrupted; nothing was written"),
-            Failure::ClosedPipe => Ok(()),
+            Failure::ClosedPipe | Failure::NotMet => Ok(()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod result_folder;
 mod run;
 mod schema;
 mod show;
+mod size;
 mod terminal;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Size(size::SizeArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Size(args) => size::size(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -29,6 +29,8 @@ const FILES: [&str; 12] = [
     "nodes.csv",
     "migrations.csv",
     "cluster_info.txt",
+    "size.csv",
+    "curve.csv",
     MANIFEST,
 ];
 

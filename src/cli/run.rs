@@ -67,10 +67,11 @@ fn simulate(
 ) -> Result<RunResult, Failure> {
     replay::running(scenario);
     let mut meter = Meter::new(terminal);
-    let result = cluster::simulate(scenario, &RunOptions { timeline, replication: 0 }, &mut |progress| {
-        meter.update(progress);
-        !interrupt.requested()
-    });
+    let result =
+        cluster::simulate(scenario, &RunOptions { timeline, ..RunOptions::default() }, &mut |progress| {
+            meter.update(progress);
+            !interrupt.requested()
+        });
     meter.finish();
     result.map_err(|error| match error {
         SimError::Stopped => Failure::Interrupted,

@@ -4,9 +4,13 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
+pub mod amount;
+pub mod design;
 pub mod metric;
+pub mod objective;
 pub mod outcome;
 pub mod pool;
+pub mod size;
 pub mod template;
 
 pub use metric::Metric;

@@ -28,7 +28,7 @@ pub fn simulate(
     metrics: &[Metric],
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Outcome, SimError> {
-    let run = cluster::simulate(scenario, &RunOptions { timeline: false, replication }, progress)?;
+    let run = cluster::simulate(scenario, &RunOptions { replication, ..RunOptions::default() }, progress)?;
     Ok(Outcome {
         replication,
         seed: run.seed,

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::scenario::Scenario;
 use crate::scenario::problem::{Problem, Problems, nearest};
+use crate::scenario::reader::Reader;
 use crate::scenario::resolve::{Overrides, resolve};
+use crate::scenario::sweep::{self, SweepTable};
+use crate::scenario::{Scenario, layers, tree};
 
 /// A setting and the value to give it, each as typed: `workload.rate` and `5000/s`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,17 @@ impl Template {
     /// What the command line lays over it.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Its `[sweep]` table under the flags; none when it has none.
+    ///
+    /// # Errors
+    /// When the text is no TOML; problems of the table itself are those of [`Template::resolve`].
+    pub fn sweep_table(&self) -> Result<Option<SweepTable>, Problems> {
+        let mut tree = tree::parse(&self.text, &self.file).map_err(Problems)?;
+        let mut reader = Reader { file: self.file.clone(), ..Reader::default() };
+        layers::apply(&mut tree, &self.overrides, &mut reader);
+        Ok(sweep::read(&tree, &mut reader))
     }
 
     /// The scenario itself.

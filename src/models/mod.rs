@@ -102,16 +102,21 @@ pub fn load(name_or_path: &str) -> Result<(CostModel, ModelSource), Problems> {
     }
 }
 
-/// Sets one price by its dotted name (`fork.per-gib`, `12ms`). Errors say what is wrong and what is expected.
+/// Sets one price by its dotted name (`fork.per-gib`, `12ms`), or multiplies the model's own (`x1.5`, see
+/// [`unit::Value::scaled`]). Errors say what is wrong and what is expected.
 pub fn override_price(model: &mut CostModel, dotted: &str, value: &str) -> Result<(), String> {
     let Some(price) = price::find(dotted) else {
         let known = price::PRICES.iter().map(|price| price.name);
         let near = nearest(dotted, known).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
         return Err(format!("{dotted}: unknown price{near}"));
     };
+    let factor = value.trim().strip_prefix('x').and_then(|factor| factor.parse::<f64>().ok());
+    let value = match factor.filter(|factor| factor.is_finite() && *factor >= 0.0) {
+        Some(factor) => price.get(model).scaled(price.unit, factor),
+        None => price.unit.parse(value),
+    };
     let expected = |error| format!("{dotted}: {error}; expected {}", price.unit.expected());
-    let value = price.unit.parse(value).map_err(expected)?;
-    price.set(model, value).map_err(|error| format!("{dotted}: {error}"))
+    price.set(model, value.map_err(expected)?).map_err(|error| format!("{dotted}: {error}"))
 }
 
 /// Every price of a model as (dotted name, value as [`override_price`] reads it), in the order of the file format.

@@ -9,5 +9,8 @@ pub mod patterns;
 pub mod recorder;
 pub mod replicas;
 pub mod result;
+pub mod sections;
+pub mod sparse;
 pub mod spent;
 pub mod streams;
+pub mod tail;

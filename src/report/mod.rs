@@ -15,6 +15,7 @@ pub mod patterns;
 mod phrase;
 pub mod quantiles;
 mod replicas;
+pub mod size;
 mod sparkline;
 pub mod words;
 

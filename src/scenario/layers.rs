@@ -52,6 +52,20 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("event", &["until", "for"]),
 ];
 
+/// Whether two settings say the same thing in different ways, so that the later one takes the earlier one away.
+pub fn exclusive(one: &str, other: &str) -> bool {
+    let parts = |setting: &str| {
+        let (table, path) = setting.split_once('.')?;
+        let (owner, key) = path.rsplit_once('.').unwrap_or(("", path));
+        Some((table.to_owned(), owner.to_owned(), key.to_owned()))
+    };
+    let (Some(one), Some(other)) = (parts(one), parts(other)) else { return false };
+    let both = |group: &[&str]| group.contains(&one.2.as_str()) && group.contains(&other.2.as_str());
+    (&one.0, &one.1) == (&other.0, &other.1)
+        && one.2 != other.2
+        && EXCLUSIVE.iter().any(|(table, group)| *table == one.0 && both(group))
+}
+
 /// Lays INFO dump, redis.conf and flags over the tree of the scenario file.
 pub fn apply(tree: &mut Table, overrides: &Overrides, reader: &mut Reader) {
     if let Some(path) = &overrides.info {

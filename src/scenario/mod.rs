@@ -26,6 +26,7 @@ pub mod shapes;
 pub mod show;
 pub mod slots;
 pub mod steps;
+pub mod sweep;
 pub mod tree;
 pub mod ttl;
 pub mod ttl_shape;
@@ -62,6 +63,8 @@ pub struct Scenario {
     pub run: RunConfig,
     /// State of the server when the run begins.
     pub start: StartState,
+    /// What a sweep of the scenario varies; a run does not look at it.
+    pub sweep: Option<Box<sweep::SweepTable>>,
     /// Every setting with its value as text and where it came from, in the order of the file format.
     pub settings: Vec<Setting>,
     /// What was accepted but is not modelled or does not matter, one sentence each.

@@ -40,6 +40,8 @@ mod replication;
 mod replication_scenarios;
 mod replication_waits;
 mod scenarios;
+mod sections;
+mod size;
 mod snapshots;
 mod stall;
 mod streams;
