@@ -16,6 +16,8 @@ pub enum Failure {
     Usage(String),
     /// The environment refused: what was being done, and the system's answer.
     Environment(String, io::Error),
+    /// An objective was not met; the answer says so already.
+    NotMet,
     /// The user stopped it.
     Interrupted,
     /// The user stopped it; what is kept, and how to go on.
@@ -48,6 +50,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::ClosedPipe => 0,
+            Failure::NotMet => 1,
             Failure::Input(_) | Failure::Usage(_) => 2,
             Failure::Environment(..) => 3,
             Failure::Interrupted | Failure::InterruptedKeeping(_) => 130,
@@ -69,7 +72,7 @@ impl fmt::Display for Failure {
             Failure::Environment(what, error) => write!(f, "error: {what}: {error}"),
             Failure::Interrupted => write!(f, "interrupted; nothing was written"),
             Failure::InterruptedKeeping(kept) => write!(f, "interrupted; {kept}"),
-            Failure::ClosedPipe => Ok(()),
+            Failure::ClosedPipe | Failure::NotMet => Ok(()),
         }
     }
 }

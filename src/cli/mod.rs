@@ -21,6 +21,7 @@ mod run;
 mod schema;
 mod sensitivity;
 mod show;
+mod size;
 mod sweep;
 mod sweep_folder;
 mod sweep_progress;
@@ -60,6 +61,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
     Sensitivity(sensitivity::SensitivityArgs),
+    Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
@@ -92,6 +94,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Compare(args) => compare::compare(args, terminal),
         Command::Merge(args) => merge::merge(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
+        Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),

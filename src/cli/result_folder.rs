@@ -34,6 +34,8 @@ const FILES: &[&str] = &[
     "sensitivity.json",
     "comparison.csv",
     "replications.csv",
+    "size.csv",
+    "curve.csv",
     MANIFEST,
 ];
 

@@ -13,3 +13,4 @@ pub mod sections;
 pub mod sparse;
 pub mod spent;
 pub mod streams;
+pub mod tail;

@@ -18,6 +18,7 @@ mod phrase;
 pub mod quantiles;
 mod replicas;
 pub mod sensitivity;
+pub mod size;
 mod sparkline;
 pub mod sweep;
 pub mod sweep_text;

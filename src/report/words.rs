@@ -1,14 +1,12 @@
 //! The answer in words: which cause makes the tail, and how often it comes.
 //!
-//! A block of the main thread of length S at arrival rate λ and utilisation ρ delays λ·S/(1 − ρ) requests, by spans
-//! about uniform on (0, S]; beyond x it delays λ·(S − x)⁺/(1 − ρ) of them. A closed loop has at most one slow sample a
-//! connection and block. Blocks that a request brings about delay that request too, however low the rate. Blocks
-//! explain a quantile when the requests they delay beyond it are a good part of those that were; the cause with most
-//! of them is named. What several short blocks do together is seen only as queueing.
+//! Blocks explain a quantile when the requests they delay beyond it (`observe/tail.rs`) are a good part of those that
+//! were; the cause with most of them is named. What several short blocks do together is seen only as queueing.
 
 use super::phrase::{detail, noun, spans};
 use crate::cause::Cause;
 use crate::observe::result::{BlockTotals, RunResult, Scope};
+use crate::observe::tail;
 use crate::report::{About, LoopKind, busy_share, per_s};
 use crate::units::{Nanos, format_count, format_span};
 
@@ -20,18 +18,10 @@ const ALONE: f64 = 0.7;
 const UNTOUCHED: f64 = 0.2;
 /// Share of the worst sojourn that a single block must last to be its cause.
 const EXPLAINS_WORST: f64 = 0.5;
-/// A server that is behind: this share of the requests is not answered at the end.
-const UNANSWERED: f64 = 0.01;
 /// Share of the median that the fsync of one's own turn must take to be mentioned.
 const ALWAYS_SHARE: f64 = 0.3;
 /// A block this share of a sojourn long is most of it for the request whose turn it came in.
 const OWN: f64 = 0.9;
-/// Busy share, without time the server was down, from which an open loop that lags is overloaded.
-const OVERLOADED: f64 = 0.9;
-/// Causes that are the work of serving requests: their share of time is the utilisation outside stalls.
-const WORK: [Cause; 4] = [Cause::Read, Cause::Command, Cause::Reply, Cause::AofWrite];
-/// The utilisation assumed at most while a backlog drains.
-const UTILISATION_MAX: f64 = 0.95;
 
 /// A quantile, or the maximum, and the blocks it comes from.
 struct Level<'a> {
@@ -77,13 +67,7 @@ pub fn answer(result: &RunResult, about: &About) -> Vec<String> {
 }
 
 fn overload(result: &RunResult, about: &About) -> Option<String> {
-    let unanswered = result.requests.saturating_sub(result.completed) as f64;
-    let down: Nanos =
-        [Cause::Restart, Cause::Freeze, Cause::Save].map(|cause| result.busy[cause as usize]).iter().sum();
-    let measured = result.duration.saturating_sub(result.warmup) as f64;
-    let at_work = result.busy_total.saturating_sub(down) as f64;
-    let lags = unanswered >= UNANSWERED * result.requests as f64;
-    if about.loop_kind == LoopKind::Closed || !lags || at_work < OVERLOADED * measured {
+    if about.loop_kind == LoopKind::Closed || !tail::is_overloaded(result) {
         return None;
     }
     let mut causes = Cause::ALL;
@@ -107,12 +91,13 @@ fn overload(result: &RunResult, about: &About) -> Option<String> {
 fn levels<'a>(result: &'a RunResult, about: &About, all: &Scope) -> Vec<Level<'a>> {
     let requests = all.sojourn.count() as f64;
     let base = all.sojourn.quantile(0.5);
+    let closed = (about.loop_kind == LoopKind::Closed).then_some(about.connections);
     let quantile = |name, q: f64| {
         let value = all.sojourn.quantile(q);
         let beyond = value.saturating_sub(base);
         let own = (OWN * value as f64) as Nanos;
         let delayed = result.blocks.iter().map(|blocks| {
-            (delayed_beyond(result, about, blocks, beyond) + own_requests(blocks, own), blocks)
+            (tail::delayed_beyond(result, blocks, beyond, closed) + tail::own_requests(blocks, own), blocks)
         });
         let total: f64 = delayed.clone().map(|(number, _)| number).sum();
         let explained = total / ((1.0 - q) * requests);
@@ -134,38 +119,6 @@ fn levels<'a>(result: &'a RunResult, about: &About, all: &Scope) -> Vec<Level<'a
             explained: 1.0,
         },
     ]
-}
-
-/// Requests that `blocks` delay by more than `beyond`.
-fn delayed_beyond(result: &RunResult, about: &About, blocks: &BlockTotals, beyond: Nanos) -> f64 {
-    let longer = blocks.by_length.iter().map(|&(length, count)| (length.min(blocks.longest), count));
-    if about.loop_kind == LoopKind::Closed {
-        let count: u64 = longer.filter(|&(length, _)| length > beyond).map(|(_, count)| count).sum();
-        return count as f64 * about.connections as f64;
-    }
-    let measured = result.duration.saturating_sub(result.warmup).max(1) as f64;
-    let work: Nanos = WORK.iter().map(|&cause| result.busy[cause as usize]).sum();
-    let utilisation = (work as f64 / measured).min(UTILISATION_MAX);
-    let excess: f64 = longer.map(|(length, count)| length.saturating_sub(beyond) as f64 * count as f64).sum();
-    result.requests as f64 / measured * excess / (1.0 - utilisation)
-}
-
-/// Requests that brought about a block longer than `beyond` themselves: one a block, where a command's turn can cause it.
-fn own_requests(blocks: &BlockTotals, beyond: Nanos) -> f64 {
-    use Cause::*;
-    let comes_with_a_request = matches!(
-        blocks.cause,
-        WakeUp
-            | Read
-            | Command
-            | Reply
-            | AofWrite
-            | AofWritePendingFsync
-            | AofWriteThrottled
-            | AofFsyncAlways
-    );
-    let longer = blocks.by_length.iter().filter(|(length, _)| comes_with_a_request && *length > beyond);
-    longer.map(|(_, count)| *count as f64).sum()
 }
 
 /// What `appendfsync always` means for every request.
@@ -385,19 +338,6 @@ mod tests {
         assert!(words.ends_with("busy 98 % of the time: aof-fsync-always 90 %, command 10 %."), "{words}");
         let closed = About { loop_kind: LoopKind::Closed, ..about() };
         assert!(!answer(&result, &closed).concat().contains("Overloaded"));
-    }
-
-    #[test]
-    fn a_stall_gives_a_closed_loop_one_sample_a_connection() {
-        let mut result = fixture::quiet(5000);
-        fixture::block(&mut result, Cause::Fork, 225 * MILLISECOND, 1, "");
-        let block = &result.blocks[0];
-        let closed = About { loop_kind: LoopKind::Closed, ..about() };
-        assert_eq!(delayed_beyond(&result, &closed, block, 100 * MILLISECOND), 50.0);
-        assert_eq!(delayed_beyond(&result, &closed, block, 300 * MILLISECOND), 0.0);
-        assert!(
-            (delayed_beyond(&result, &about(), block, 125 * MILLISECOND) - 0.1 * 5000.0 / 0.9).abs() < 0.5
-        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How sure a result is; and closed forms that results are compared with.
 
+pub mod bisect;
 pub mod cluster;
 pub mod estimate;
 pub mod interval;

@@ -41,6 +41,7 @@ mod replication_scenarios;
 mod replication_waits;
 mod scenarios;
 mod sections;
+mod size;
 mod snapshots;
 mod stall;
 mod streams;

@@ -1,0 +1,152 @@
+//! How long the runs of a search are.
+//!
+//! A scenario says for how long to watch one server; a search makes a hundred runs, and only their sum has to be long. So
+//! they are as short as windows and the cycles of snapshots allow, and each begins somewhere else in those cycles, so that
+//! together they see forks and rewrites as often as one long run does. A scenario that is about what happens at a time
+//! keeps its length and its beginning.
+
+use crate::experiment::objective::Objective;
+use crate::experiment::{Assignment, Template};
+use crate::scenario::{Scenario, Source};
+use crate::units::{Nanos, SECOND, format_span};
+
+/// Measured time of a run in which nothing happens in cycles.
+const PLAIN: Nanos = 30 * SECOND;
+/// The same where snapshots, rewrites or expiry come and go: one fork of `save 60 10000` or more.
+const CYCLES: Nanos = 120 * SECOND;
+/// Windows in a run, as long as they are short.
+const WINDOWS: u64 = 10;
+/// The same at least.
+const WINDOWS_LEAST: u64 = 2;
+/// Windows are short up to this much time for all of them.
+const WINDOWS_TIME: Nanos = 600 * SECOND;
+/// Why a length is given when a flag gives it.
+const AS_ASKED: &str = "as asked";
+/// The warm-up is at most this part of the measured time.
+const WARMUP_PART: u64 = 10;
+
+/// Length of the runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Length {
+    /// Simulated time, the warm-up included \[ns\].
+    pub duration: Nanos,
+    /// Warm-up \[ns\].
+    pub warmup: Nanos,
+    /// Windows that are kept \[ns\].
+    pub windows: Vec<Nanos>,
+    /// The scenario says how long, for this reason; none: chosen here.
+    pub given: Option<&'static str>,
+    /// Runs begin anywhere in the cycles of snapshots and rewrites.
+    pub random_phase: bool,
+}
+
+impl Length {
+    /// For runs of `scenario`, to which `template` resolves, under `objectives`.
+    ///
+    /// # Errors
+    /// Objectives whose windows do not fit into a run whose length is given, a sentence each.
+    pub fn of(template: &Template, scenario: &Scenario, objectives: &[Objective]) -> Result<Length, Vec<String>> {
+        let mut windows: Vec<Nanos> =
+            objectives.iter().filter_map(|objective| objective.window).map(|window| window.length).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        let longest = windows.last().copied().unwrap_or(0);
+        if let Some(reason) = given(template, scenario) {
+            let (duration, warmup) = (scenario.run.duration, scenario.run.warmup);
+            let measured = duration - warmup;
+            let too_long = |objective: &&Objective| objective.window.is_some_and(|window| window.length > measured);
+            let errors: Vec<String> = objectives
+                .iter()
+                .filter(too_long)
+                .map(|objective| format!("{objective}: the window is longer than the {} measured", format_span(measured)))
+                .collect();
+            let length = Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
+            return if errors.is_empty() { Ok(length) } else { Err(errors) };
+        }
+        let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
+        let measured = for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN });
+        let warmup = scenario.run.warmup.min(measured / WARMUP_PART);
+        Ok(Length { duration: measured + warmup, warmup, windows, given: None, random_phase: true })
+    }
+
+    /// What lays it over the template.
+    pub fn assignments(&self) -> Vec<Assignment> {
+        let assign = |key: &str, value: String| Assignment { key: key.to_owned(), value };
+        let windows: Vec<String> = self.windows.iter().map(|window| format!("\"{}s\"", window / SECOND)).collect();
+        vec![
+            assign("run.duration", format!("{}ns", self.duration)),
+            assign("run.warmup", format!("{}ns", self.warmup)),
+            assign("run.windows", format!("[{}]", windows.join(", "))),
+        ]
+    }
+}
+
+/// Why the scenario's own duration is kept, if it is.
+fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
+    let overrides = template.overrides();
+    let set = |key: &str| overrides.set.iter().any(|set| set.trim_start().starts_with(key));
+    let moves = scenario.cluster.as_ref().is_some_and(|cluster| !cluster.moves.is_empty());
+    let is_scheduled =
+        |source: &Source| matches!(source, Source::Open { schedule, .. } if schedule.len() > 1);
+    if overrides.duration.is_some() || set("run.duration") {
+        Some(AS_ASKED)
+    } else if !scenario.events.is_empty() || moves {
+        Some("the scenario has events")
+    } else if scenario.workloads.iter().any(|group| is_scheduled(&group.source)) {
+        Some("the scenario has a schedule")
+    } else if !scenario.dataset.prefilled {
+        Some("the scenario starts without keys")
+    } else {
+        None
+    }
+}
+
+fn has_cycles(scenario: &Scenario) -> bool {
+    let expires = scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
+    scenario.redis.appendonly || !scenario.redis.save.is_empty() || expires || scenario.cluster.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+    use crate::scenario::resolve::Overrides;
+
+    fn length(name: &str, duration: Option<&str>, objectives: &[&str]) -> Result<Length, Vec<String>> {
+        let overrides = Overrides { duration: duration.map(str::to_owned), ..Overrides::default() };
+        let text = builtin::get(name).expect("built in").to_owned();
+        let template = Template::new(text, name.to_owned(), ".".into(), overrides);
+        let parse = |text: &&str| Objective::parse(text).expect("an objective");
+        let scenario = template.resolve().unwrap_or_else(|problems| panic!("{problems}"));
+        let length = Length::of(&template, &scenario, &objectives.iter().map(parse).collect::<Vec<_>>());
+        if let Ok(length) = &length {
+            let scenario = template.with(&length.assignments()).unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!((scenario.run.duration, scenario.run.warmup), (length.duration, length.warmup));
+            assert_eq!(scenario.run.windows, length.windows);
+        }
+        length
+    }
+
+    #[test]
+    fn runs_are_as_long_as_cycles_and_windows_need() {
+        let of = |name, objectives: &[&str]| {
+            let length = length(name, None, objectives).expect("it fits");
+            assert_eq!(length.given, None);
+            (length.duration - length.warmup) / SECOND
+        };
+        assert_eq!(of("article", &["p99<5ms"]), 120);
+        assert_eq!(of("persistence-none", &["p99<5ms"]), 30);
+        assert_eq!(of("article", &["p99<5ms/60s", "p99<1s/10s"]), 600);
+        assert_eq!(of("article", &["p99<5ms/1h"]), 7200);
+    }
+
+    #[test]
+    fn what_happens_at_a_time_and_what_was_asked_for_keep_their_length() {
+        let with_event = length("article-rewrite", None, &["p99<5ms"]).expect("it fits");
+        assert!(with_event.given.is_some() && !with_event.random_phase);
+        let asked = length("article", Some("10m"), &["p99<5ms/60s"]).expect("it fits");
+        assert_eq!((asked.duration, asked.given, asked.random_phase), (600 * SECOND, Some("as asked"), true));
+        let errors = length("article", Some("10m"), &["p99<5ms/60s", "p99<5ms/1h"]).expect_err("an hour is too long");
+        assert_eq!(errors, ["p99<5ms/1h: the window is longer than the 9 min measured"]);
+    }
+}

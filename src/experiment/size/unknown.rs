@@ -1,0 +1,416 @@
+//! What is solved for: its values, where they go in a scenario, and how far they may range.
+
+use crate::experiment::design::Form;
+use crate::experiment::{Assignment, Template};
+use crate::models::price::{self, PRICES};
+use crate::models::unit::Unit;
+use crate::redis::plan::plans;
+use crate::redis::server::Server;
+use crate::rng::Streams;
+use crate::scenario::keys::{self, Kind};
+use crate::scenario::problem::{Problem, Problems, nearest};
+use crate::scenario::{Scenario, Source, memory};
+use crate::sim::offered_load;
+use crate::units::{MIB, format_bytes, format_count, format_span};
+
+/// Which end of the values that meet the objectives is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The largest: small values are easy.
+    Largest,
+    /// The smallest: large values are easy.
+    Smallest,
+}
+
+impl Direction {
+    /// Its word in text and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Largest => "largest",
+            Direction::Smallest => "smallest",
+        }
+    }
+}
+
+/// Names of their own that can be solved for, with what they are.
+pub const NAMES: &[(&str, &str)] = &[
+    ("rate", "commands a second of each open group"),
+    ("connections", "connections of each group"),
+    ("pipeline", "commands a client sends at once"),
+    ("keys", "number of keys"),
+    ("memory", "memory of the keys"),
+    ("value-size", "size of a value"),
+    ("shards", "equal servers that share the load and the keys"),
+    ("hz", "redis.hz"),
+    ("ttl-jitter", "spread of the times to live"),
+    ("fsync", "a factor on every time of an fdatasync: which disk"),
+];
+
+/// Range of a factor when nobody gives one.
+const FACTORS: (f64, f64) = (1.0 / 64.0, 64.0);
+/// From the current value down and up, when nobody gives a range and the setting has none.
+const AROUND: f64 = 100.0;
+/// Below the rate at which the main thread is never idle, the lowest rate that is tried.
+const RATES: f64 = 1000.0;
+/// Digits of a value, so that a probe can be typed.
+const DIGITS: usize = 4;
+
+/// What is solved for.
+#[derive(Clone, Debug)]
+pub struct Unknown {
+    /// As typed.
+    pub name: String,
+    /// How its values are written.
+    pub form: Form,
+    /// Which end is wanted; none: found from where the objectives are met.
+    pub direction: Option<Direction>,
+    /// Smallest and largest value to try, above 0.
+    pub range: (f64, f64),
+    /// What its values are of, and what that leaves out, if that needs words.
+    pub note: Option<String>,
+    target: Target,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    /// Settings that take the value itself.
+    Settings(Vec<String>),
+    /// A share of the load and the keys of this scenario.
+    Shards(Box<Load>),
+}
+
+/// What shards divide.
+#[derive(Clone, Debug)]
+struct Load {
+    /// Setting and value to divide, and whether it is a rate.
+    groups: Vec<(String, f64, bool)>,
+    keys: u64,
+}
+
+impl Unknown {
+    /// Reads what `--solve`, `--from` and `--to` say for the scenario of `template`, which resolves to `scenario`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the three.
+    pub fn new(
+        name: &str,
+        (from, to): (Option<&str>, Option<&str>),
+        template: &Template,
+        scenario: &Scenario,
+    ) -> Result<Unknown, Problems> {
+        let mut unknown = of_name(name, scenario).map_err(|problem| Problems(vec![problem]))?;
+        let mut problems = Vec::new();
+        let mut end = |flag: &str, text: Option<&str>| {
+            text.and_then(|text| match unknown.form.parse(text) {
+                Ok(value) if value > 0.0 => Some(value),
+                Ok(_) => {
+                    problems.push(problem(flag, format!("{text}: is not above 0"), "ranges are searched by ratio"));
+                    None
+                }
+                Err(error) => {
+                    problems.push(problem(flag, error, &format!("write a value as {name} takes it")));
+                    None
+                }
+            })
+        };
+        let (from, to) = (end("--from", from), end("--to", to));
+        let range = match (from, to) {
+            (Some(from), Some(to)) => Ok((from, to)),
+            _ => default_range(&unknown, template, scenario)
+                .map(|range| (from.unwrap_or(range.0), to.unwrap_or(range.1))),
+        };
+        match range {
+            Ok((low, high)) if low < high => unknown.range = (unknown.snap(low), unknown.snap(high)),
+            Ok((low, high)) => {
+                let read = format!("from {} to {} is no range", unknown.text(low), unknown.text(high));
+                problems.push(problem("--from", read, "--from must be below --to"));
+            }
+            Err(error) => problems.push(error),
+        }
+        if problems.is_empty() { Ok(unknown) } else { Err(Problems(problems)) }
+    }
+
+    /// What lays `value` over a template.
+    pub fn assignments(&self, value: f64) -> Vec<Assignment> {
+        let assign = |key: &String, value: String| Assignment { key: key.clone(), value };
+        match &self.target {
+            Target::Settings(keys) => keys.iter().map(|key| assign(key, self.form.text(value))).collect(),
+            Target::Shards(load) => {
+                let share = |&(ref key, whole, is_rate): &(String, f64, bool)| {
+                    let part = whole / value;
+                    assign(key, if is_rate { Form::Rate.text(part) } else { part.ceil().to_string() })
+                };
+                let keys = (load.keys as f64 / value).ceil().to_string();
+                load.groups.iter().map(share).chain([assign(&"dataset.keys".to_owned(), keys)]).collect()
+            }
+        }
+    }
+
+    /// Settings that a value changes.
+    pub fn settings(&self) -> Vec<&str> {
+        match &self.target {
+            Target::Settings(keys) => keys.iter().map(String::as_str).collect(),
+            Target::Shards(load) => load.groups.iter().map(|group| group.0.as_str()).collect(),
+        }
+    }
+
+    /// The nearest value that is tried: whole for counts, else of four digits.
+    pub fn snap(&self, value: f64) -> f64 {
+        let digits = |value: f64| format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value);
+        match self.is_counted() {
+            true => value.round().max(1.0),
+            false if self.form.is_whole() => digits(value).round().max(1.0),
+            false => digits(value),
+        }
+    }
+
+    /// Whether every whole number is a value that may be wanted.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.form, Form::Count | Form::Directive)
+    }
+
+    /// A value for people.
+    pub fn text(&self, value: f64) -> String {
+        match self.form {
+            Form::Rate => format!("{}/s", grouped(value)),
+            Form::Count | Form::Directive => grouped(value),
+            Form::Number => format_count(value),
+            Form::Bytes => format_bytes(value as u64),
+            Form::Bandwidth => format!("{}/s", format_bytes(value as u64)),
+            Form::Span => format_span(value as u64),
+            Form::Factor => format!("{value:.3} times the model's"),
+        }
+    }
+
+    /// Unit of its values in tables.
+    pub fn unit(&self) -> &'static str {
+        match self.form {
+            Form::Rate => "1/s",
+            Form::Count | Form::Directive | Form::Number | Form::Factor => "1",
+            Form::Bytes => "B",
+            Form::Bandwidth => "B/s",
+            Form::Span => "ns",
+        }
+    }
+}
+
+/// A number with four digits at most, or whole, its thousands apart.
+fn grouped(value: f64) -> String {
+    if value < 1000.0 {
+        let text = format!("{value:.1}");
+        return text.strip_suffix(".0").unwrap_or(&text).to_owned();
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn problem(flag: &str, read: String, remedy: &str) -> Problem {
+    Problem { file: flag.to_owned(), line: 0, column: 0, read, remedies: vec![remedy.to_owned()] }
+}
+
+/// The unknown of that name, its range still open.
+fn of_name(name: &str, scenario: &Scenario) -> Result<Unknown, Problem> {
+    use Direction::{Largest, Smallest};
+    let unknown = |target, form, direction| Unknown {
+        name: name.to_owned(),
+        form,
+        direction,
+        range: (0.0, 0.0),
+        note: None,
+        target,
+    };
+    let settings = |keys: &[&str], form, direction| {
+        unknown(Target::Settings(keys.iter().map(|key| key.to_string()).collect()), form, direction)
+    };
+    Ok(match name {
+        "rate" => {
+            if !scenario.workloads.iter().any(|group| matches!(group.source, Source::Open { .. })) {
+                let read = "rate: no group of the scenario is an open loop".to_owned();
+                return Err(problem("--solve", read, "a closed loop has no rate: solve for connections"));
+            }
+            settings(&["rate"], Form::Rate, Some(Largest))
+        }
+        "connections" | "keys" => settings(&[name], Form::Count, Some(Largest)),
+        "memory" => settings(&["dataset.memory"], Form::Bytes, Some(Largest)),
+        "pipeline" => settings(&[name], Form::Count, None),
+        "value-size" => settings(&[name], Form::Bytes, Some(Largest)),
+        "hz" => settings(&["redis.hz"], Form::Directive, None),
+        "fsync" => settings(FSYNC, Form::Factor, Some(Largest)),
+        "ttl-jitter" => {
+            let keys = jitters(scenario);
+            if keys.is_empty() {
+                let read = "ttl-jitter: no key of the scenario has a time to live".to_owned();
+                return Err(problem("--solve", read, "give dataset.ttl or workload.ttl as a table: { dist = \"fixed\", value = \"1h\" }"));
+            }
+            unknown(Target::Settings(keys), Form::Span, Some(Smallest))
+        }
+        "shards" => {
+            let load = load(scenario)?;
+            let mut unknown = unknown(Target::Shards(Box::new(load)), Form::Count, Some(Smallest));
+            unknown.note = Some(
+                "shards: one server with its equal share of the load and the keys stands for all; a hot key, uneven slots \
+                 and what nodes do for each other are left out (for those: [cluster], --solve cluster.primaries)"
+                    .to_owned(),
+            );
+            unknown
+        }
+        _ => return of_setting(name, &settings),
+    })
+}
+
+/// The times of an fdatasync.
+const FSYNC: &[&str] =
+    &["machine.disk.fdatasync", "machine.disk.fdatasync-busy", "machine.disk.fdatasync-per-kib"];
+
+/// A price by its own name or below `machine`, or any other setting with numbers.
+fn of_setting(
+    name: &str,
+    settings: &dyn Fn(&[&str], Form, Option<Direction>) -> Unknown,
+) -> Result<Unknown, Problem> {
+    let dotted = match price::find(name) {
+        Some(_) => format!("machine.{name}"),
+        None => name.to_owned(),
+    };
+    let priced = dotted.strip_prefix("machine.").and_then(price::find);
+    if let Some(price) = priced {
+        // Times cost, the more the larger; of bandwidths, sizes and counts it is seen where they are met.
+        let is_cost = matches!(price.unit, Unit::Span | Unit::SpanPerKib | Unit::SpanPerMib | Unit::SpanPerGib);
+        let is_scaled = matches!(price.unit, Unit::Spread | Unit::Curve | Unit::Gaps);
+        let direction = (is_cost || is_scaled).then_some(Direction::Largest);
+        let form = if is_scaled { Some(Form::Factor) } else { Form::of(&dotted) };
+        return match form {
+            Some(form) => Ok(settings(&[&dotted], form, direction)),
+            None => Err(problem(
+                "--solve",
+                format!("{name} has no order"),
+                "solve for a number; run both values and compare them",
+            )),
+        };
+    }
+    if let Some(form) = Form::of(&dotted).filter(|_| dotted.contains('.')) {
+        return Ok(settings(&[&dotted], form, None));
+    }
+    let known = NAMES.iter().map(|known| known.0);
+    let all = known.clone().chain(PRICES.iter().map(|price| price.name));
+    let meant = nearest(name, all).map(|near| format!("did you mean {near}?"));
+    let expected = format!("expected {}, a price as fork.per-gib, or a setting as redis.hz", known.collect::<Vec<_>>().join(", "));
+    let remedies = meant.into_iter().chain([expected]).collect();
+    Err(Problem { remedies, ..problem("--solve", format!("{name:?} is nothing that has a value to solve for"), "") })
+}
+
+/// Settings of the jitter of every time to live.
+fn jitters(scenario: &Scenario) -> Vec<String> {
+    let of_dataset = scenario.dataset.ttl.is_some().then(|| "dataset.ttl.jitter".to_owned());
+    let groups = scenario.workloads.iter().filter(|group| group.ttl.is_some());
+    of_dataset.into_iter().chain(groups.map(|group| format!("workload.{}.ttl.jitter", group.name))).collect()
+}
+
+/// What equal shards share.
+fn load(scenario: &Scenario) -> Result<Load, Problem> {
+    let refused = |read: &str, remedy: &str| Err(problem("--solve", format!("shards: {read}"), remedy));
+    if scenario.cluster.is_some() {
+        return refused("the scenario is a cluster already", "use --solve cluster.primaries");
+    }
+    if scenario.start.used_memory.is_some() || scenario.start.used_memory_rss.is_some() {
+        return refused("the state of one server cannot be divided", "leave out --info and start.used-memory");
+    }
+    let mut groups = Vec::new();
+    for group in &scenario.workloads {
+        match &group.source {
+            Source::Open { schedule, .. } if schedule.len() == 1 => {
+                groups.push((format!("workload.{}.rate", group.name), schedule[0].1, true));
+            }
+            Source::Open { .. } => {
+                let read = format!("{} has a schedule", group.name);
+                return refused(&read, "give it one rate, that of its busiest time: --rate");
+            }
+            // A client waits for one server at a time, so each server sees its share of them.
+            Source::Closed { .. } => {
+                groups.push((format!("workload.{}.connections", group.name), group.connections.into(), false));
+            }
+        }
+    }
+    Ok(Load { groups, keys: scenario.dataset.keys })
+}
+
+/// Where to search when nobody says so.
+fn default_range(unknown: &Unknown, template: &Template, scenario: &Scenario) -> Result<(f64, f64), Problem> {
+    let data_memory = scenario.machine.machine.memory as f64 / scenario.dataset.fragmentation;
+    Ok(match unknown.name.as_str() {
+        "rate" => {
+            let highest = highest_rate(unknown, template)?;
+            (highest / RATES, highest)
+        }
+        "shards" => (1.0, 1024.0),
+        "connections" => (1.0, 10_000.0),
+        "pipeline" => (1.0, 1000.0),
+        "hz" => (1.0, 500.0),
+        "ttl-jitter" => (1e9, 86_400e9),
+        "value-size" => (1.0, MIB as f64),
+        "memory" => ((64 * MIB) as f64, 0.9 * data_memory),
+        "keys" => {
+            let dataset = &scenario.dataset;
+            let (version, bytes) = (scenario.redis.version, (0.9 * data_memory) as u64);
+            let most = memory::keys_in(version, bytes, dataset.key_size, &dataset.value_size, dataset.ttl_share);
+            (1000.0, most as f64)
+        }
+        _ if unknown.form == Form::Factor => FACTORS,
+        _ => return around(unknown, scenario),
+    })
+}
+
+/// A range around the value that the setting has, within what it may be.
+fn around(unknown: &Unknown, scenario: &Scenario) -> Result<(f64, f64), Problem> {
+    let none = || {
+        let remedy = "give --from and --to";
+        problem("--solve", format!("{} has no range of its own", unknown.name), remedy)
+    };
+    let key = unknown.settings()[0];
+    let shown = scenario.settings.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone());
+    let priced = key.strip_prefix("machine.").and_then(price::find);
+    let shown = shown.or_else(|| {
+        let price = priced?;
+        Some(price.get(&mut scenario.machine.clone()).text(price.unit))
+    });
+    let current = shown.and_then(|text| unknown.form.parse(&text).ok()).filter(|current| *current > 0.0);
+    let (least, most) = priced.map(|price| (price.min, price.max)).or_else(|| bounds(key)).unwrap_or((0.0, f64::MAX));
+    let current = current.ok_or_else(none)?;
+    let least = if unknown.is_counted() { least.max(1.0) } else { least };
+    Ok(((current / AROUND).max(least), (current * AROUND).min(most)))
+}
+
+/// The bounds that the scenario's format gives a key of a table.
+fn bounds(key: &str) -> Option<(f64, f64)> {
+    let (table, path) = key.split_once('.')?;
+    let spec = keys::table(table)?;
+    match spec.key(path.rsplit('.').next()?)?.kind {
+        Kind::Span(low, high) | Kind::Bytes(low, high) | Kind::Count(low, high) => Some((low as f64, high as f64)),
+        Kind::Number(low, high) => Some((low, high)),
+        _ => None,
+    }
+}
+
+/// The rate of each open group at which the main thread is never idle; beyond it no queue can end.
+fn highest_rate(unknown: &Unknown, template: &Template) -> Result<f64, Problem> {
+    let one = template.with(&unknown.assignments(1.0));
+    let scenario = one.map_err(|mut problems| problems.0.swap_remove(0))?;
+    let streams = Streams::new(scenario.run.seed, 0);
+    let (_, maps) = Server::new(&scenario, &streams);
+    let version = scenario.redis.version;
+    let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, &scenario.machine, &streams);
+    let load = offered_load(&scenario, &plans).filter(|load| load.offered > 0.0);
+    let nodes = scenario.cluster.as_ref().map_or(1.0, |cluster| cluster.nodes.len() as f64);
+    load.map(|load| nodes / load.offered).ok_or_else(|| {
+        problem("--solve", "rate: commands cost nothing on this machine".to_owned(), "give --from and --to")
+    })
+}
+
+#[cfg(test)]
+mod tests;

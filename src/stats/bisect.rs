@@ -1,0 +1,252 @@
+//! Where a rising function that can only be observed with noise crosses zero: bisection with a sequential test at each
+//! probe, and an interval for the crossing.
+//!
+//! Observations of a probe are looked at when there are 4, 8, 16 … of them. The k-th look may err with probability
+//! e / (k (k + 1)), so whatever verdict a probe ever gets is wrong with probability at most e: Student's t at each look,
+//! for observations whose mean is about normal. The thresholds grow like √ log log n and a difference like √ n, so every
+//! probe that is not the crossing itself gets its verdict some time: a test of power one (Robbins 1970), which is what
+//! Waeber, Frazier and Henderson ("Bisection search with noisy responses", SIAM J. Control Optim. 51(3), 2013) ask of
+//! the test inside a bisection. Their posterior is not kept: with e so small that the verdicts of a whole search are all
+//! right with the wanted probability (Bonferroni), the interval between the last met and the first unmet probe covers
+//! the crossing with at least that probability.
+//!
+//! Verdicts near the crossing are dear and tell little. So a probe without one is left open after its first look, the
+//! search goes on at both sides of it, and only when nothing is left to narrow there it is observed more often.
+
+use super::paired::Moments;
+
+/// Observations at the first look; each further look doubles them.
+pub const FIRST_LOOK: usize = 4;
+
+/// How the observations of one requirement are judged. An observation at or below zero is one that meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Criterion {
+    /// Their mean is at or below zero.
+    Mean,
+    /// Every one is.
+    Every,
+}
+
+/// Observations of one requirement at one probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// How they are judged.
+    pub criterion: Criterion,
+    /// Observations; an infinite one is unmet whatever the others are.
+    pub margins: Vec<f64>,
+}
+
+/// What is known of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every requirement is met.
+    Met,
+    /// One is not.
+    Unmet,
+    /// The observations do not tell.
+    Open,
+}
+
+impl Series {
+    /// Verdict of this requirement alone, wrong with probability at most `met` if it says met and `unmet` if it says that.
+    fn verdict(&self, met: f64, unmet: f64) -> Verdict {
+        let n = self.margins.len();
+        if self.margins.contains(&f64::INFINITY) {
+            return Verdict::Unmet;
+        }
+        if n < FIRST_LOOK {
+            return Verdict::Open;
+        }
+        if self.criterion == Criterion::Every {
+            return if self.margins.iter().all(|margin| *margin <= 0.0) { Verdict::Met } else { Verdict::Unmet };
+        }
+        let moments = Moments::of(&self.margins);
+        // One-sided errors, so twice that for a threshold on both sides. Without any noise the sign is enough.
+        let is_clear = |tail: f64| {
+            moments.variance == 0.0 || moments.mean.abs() > moments.half_width(1.0 - 2.0 * tail)
+        };
+        match moments.mean > 0.0 {
+            true if is_clear(unmet) => Verdict::Unmet,
+            false if is_clear(met) => Verdict::Met,
+            _ => Verdict::Open,
+        }
+    }
+}
+
+/// The verdict of a probe, wrong with probability at most `error` (0 to 1/2) over all its looks together.
+///
+/// Met needs every requirement to be shown met; one shown unmet is enough for unmet, and they share its error.
+pub fn verdict(series: &[Series], error: f64) -> Verdict {
+    let n = series.iter().map(|one| one.margins.len()).min().unwrap_or(0).max(1);
+    let look = f64::from((n / FIRST_LOOK).max(1).ilog2()) + 1.0;
+    let spent = error / (look * (look + 1.0));
+    let mut all = Verdict::Met;
+    for one in series {
+        match one.verdict(spent, spent / series.len() as f64) {
+            Verdict::Unmet => return Verdict::Unmet,
+            Verdict::Open => all = Verdict::Open,
+            Verdict::Met => {}
+        }
+    }
+    all
+}
+
+/// How far to search.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Largest probability that the verdict of a probe is wrong, 0 to 1/2.
+    pub error: f64,
+    /// Length of the interval at which to stop, above 0.
+    pub width: f64,
+    /// Most observations of a probe, at least [`FIRST_LOOK`].
+    pub most: usize,
+    /// Most probes, those that are known before the search counted.
+    pub probes: usize,
+}
+
+/// What can be observed.
+pub trait Curve {
+    /// Why observing may end early.
+    type Stop;
+
+    /// At least `observations` of every requirement at `at`; those of before are the first of them.
+    fn observe(&mut self, at: f64, observations: usize) -> Result<Vec<Series>, Self::Stop>;
+
+    /// The position nearest to `at` that can be observed.
+    fn snap(&self, at: f64) -> f64;
+}
+
+/// A probe and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// Its position.
+    pub at: f64,
+    /// Its observations by requirement.
+    pub series: Vec<Series>,
+    /// Its verdict.
+    pub verdict: Verdict,
+}
+
+impl Probe {
+    /// Observes `at` and judges it.
+    pub fn take<C: Curve>(curve: &mut C, at: f64, observations: usize, error: f64) -> Result<Self, C::Stop> {
+        let series = curve.observe(at, observations)?;
+        Ok(Probe { at, verdict: verdict(&series, error), series })
+    }
+
+    /// Number of observations.
+    pub fn observations(&self) -> usize {
+        self.series.iter().map(|one| one.margins.len()).min().unwrap_or(0)
+    }
+}
+
+/// Where the crossing is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crossing {
+    /// Last position known to be met.
+    pub lower: f64,
+    /// First position known not to be.
+    pub upper: f64,
+    /// The best guess, between the two.
+    pub root: f64,
+    /// The interval is as short as was wanted; else observations or probes ran out.
+    pub settled: bool,
+}
+
+/// Narrows the interval between two probes with verdicts: the one of `probes` at `lower`, which is met, and the one at
+/// `upper`, which is not. New probes are added to `probes`, which is kept in order of position.
+///
+/// # Errors
+/// As the curve.
+pub fn narrow<C: Curve>(
+    curve: &mut C,
+    probes: &mut Vec<Probe>,
+    (mut lower, mut upper): (f64, f64),
+    rule: &Rule,
+) -> Result<Crossing, C::Stop> {
+    let settled = loop {
+        let (at, observations) = match step(curve, probes, (lower, upper), rule) {
+            Step::Stop { settled } => break settled,
+            Step::New(at) => (at, FIRST_LOOK),
+            Step::Deepen(at, observations) => (at, observations),
+        };
+        let probe = Probe::take(curve, at, observations, rule.error)?;
+        match probe.verdict {
+            Verdict::Met => lower = at,
+            Verdict::Unmet => upper = at,
+            Verdict::Open => {}
+        }
+        let place = probes.partition_point(|other| other.at < at);
+        match probes.get_mut(place) {
+            Some(known) if known.at == at => *known = probe,
+            _ => probes.insert(place, probe),
+        }
+    };
+    Ok(Crossing { lower, upper, root: root(probes, (lower, upper)), settled })
+}
+
+/// What to do next.
+enum Step {
+    New(f64),
+    Deepen(f64, usize),
+    Stop { settled: bool },
+}
+
+fn step<C: Curve>(curve: &C, probes: &[Probe], (lower, upper): (f64, f64), rule: &Rule) -> Step {
+    if upper - lower <= rule.width {
+        return Step::Stop { settled: true };
+    }
+    let open: Vec<&Probe> = probes.iter().filter(|probe| lower < probe.at && probe.at < upper).collect();
+    // The stretches without a probe beside the known ends, the longer one first.
+    let mut stretches = match (open.first(), open.last()) {
+        (Some(first), Some(last)) => vec![(lower, first.at), (last.at, upper)],
+        _ => vec![(lower, upper)],
+    };
+    stretches.sort_by(|a, b| (b.1 - b.0).total_cmp(&(a.1 - a.0)));
+    // A short stretch beside an open probe is as likely to be open itself.
+    let long_enough = if open.is_empty() { rule.width } else { (rule.width / 2.0).max((upper - lower) / 3.0) };
+    let middle = |&(from, to): &(f64, f64)| {
+        let middle = curve.snap(f64::midpoint(from, to));
+        (to - from > long_enough && from < middle && middle < to).then_some(middle)
+    };
+    let new = stretches.iter().find_map(middle);
+    if let (Some(at), true) = (new, probes.len() < rule.probes) {
+        return Step::New(at);
+    }
+    let outermost = [open.first(), open.last()].into_iter().flatten();
+    match outermost.min_by_key(|probe| probe.observations()) {
+        Some(probe) if 2 * probe.observations() <= rule.most => {
+            Step::Deepen(probe.at, 2 * probe.observations())
+        }
+        // Nothing lies between the ends: positions are whole numbers, say.
+        None => Step::Stop { settled: new.is_none() },
+        Some(_) => Step::Stop { settled: false },
+    }
+}
+
+/// Where the first requirement crosses zero: by a line through the means of the probes from `lower` to `upper`, each
+/// weighted by its number of observations. The middle where there is no such line.
+fn root(probes: &[Probe], (lower, upper): (f64, f64)) -> f64 {
+    let within: Vec<&Probe> = probes.iter().filter(|probe| lower <= probe.at && probe.at <= upper).collect();
+    let requirements = within.first().map_or(0, |probe| probe.series.len());
+    let crossing = |requirement: usize| {
+        let points = within.iter().map(|probe| {
+            let margins = &probe.series[requirement].margins;
+            (probe.at, Moments::of(margins).mean, margins.len() as f64)
+        });
+        let points: Vec<(f64, f64, f64)> = points.filter(|point| point.1.is_finite()).collect();
+        let weight: f64 = points.iter().map(|point| point.2).sum();
+        let mean = |of: fn(&(f64, f64, f64)) -> f64| {
+            points.iter().map(|point| of(point) * point.2).sum::<f64>() / weight
+        };
+        let (at, margin) = (mean(|point| point.0), mean(|point| point.1));
+        let spread: f64 = points.iter().map(|p| p.2 * (p.0 - at) * (p.0 - at)).sum();
+        let rise: f64 = points.iter().map(|p| p.2 * (p.0 - at) * (p.1 - margin)).sum();
+        (spread > 0.0 && rise > 0.0).then(|| at - margin * spread / rise)
+    };
+    let first = (0..requirements).filter_map(crossing).min_by(f64::total_cmp);
+    first.unwrap_or(f64::midpoint(lower, upper)).clamp(lower, upper)
+}
+
+#[cfg(test)]
+mod tests;
