@@ -7,6 +7,7 @@
 pub mod metric;
 pub mod outcome;
 pub mod pool;
+mod show;
 pub mod template;
 
 pub use metric::Metric;

@@ -79,25 +79,49 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 /// `histogram.hlog`: one interval, the measured time; all requests without a tag, then each scope under its name.
 pub fn log(result: &RunResult) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut serializer = V2DeflateSerializer::new();
-    let mut writer = IntervalLogWriterBuilder::new()
+    let length = result.duration.saturating_sub(result.warmup);
+    let lines = result.scopes.iter().flat_map(|scope| {
+        let tag = (scope.name != "all").then_some(scope.name.as_str());
+        log_line(tag, result.warmup, length, &scope.sojourn)
+    });
+    log_head().into_iter().chain(lines).collect()
+}
+
+/// The head of a V2 log; [`log_line`]s follow it in any number.
+pub fn log_head() -> Vec<u8> {
+    let mut head = Vec::new();
+    IntervalLogWriterBuilder::new()
         .add_comment("[Histogram log format version 1.3]")
         .add_comment("[sojourn in nanoseconds, maximum in milliseconds]")
         .with_start_time(SystemTime::UNIX_EPOCH)
         .with_max_value_divisor(NANOS_PER_MILLI)
-        .begin_log_with(&mut bytes, &mut serializer)
+        .begin_log_with(&mut head, &mut V2DeflateSerializer::new())
         .expect("memory takes every byte");
-    let start = Duration::from_nanos(result.warmup);
-    let length = Duration::from_nanos(result.duration.saturating_sub(result.warmup));
-    for scope in &result.scopes {
-        let name = scope.name.replace([',', '\r', '\n', ' '], "_");
-        let tag = if name == "all" { None } else { Tag::new(&name) };
-        writer
-            .write_histogram(&convert(&scope.sojourn), start, length, tag)
-            .expect("memory takes every byte, and the counts fit");
-    }
-    bytes
+    head
+}
+
+/// One line of a V2 log, its end included: `histogram` over the interval of `length` \[ns\] from `start` \[ns\].
+///
+/// `tag` is what the histogram is of, and no two of a log have the same; commas and white space in it become `_`.
+/// Equal histograms give equal bytes, so lines can be kept and put together later.
+pub fn log_line(tag: Option<&str>, start: Nanos, length: Nanos, histogram: &Histogram) -> Vec<u8> {
+    let tag = tag.map(|tag| tag.replace([',', '\r', '\n', ' '], "_"));
+    let mut line = Vec::new();
+    let mut serializer = V2DeflateSerializer::new();
+    IntervalLogWriterBuilder::new()
+        .with_max_value_divisor(NANOS_PER_MILLI)
+        .begin_log_with(&mut line, &mut serializer)
+        .expect("memory takes every byte")
+        .write_histogram(
+            &convert(histogram),
+            Duration::from_nanos(start),
+            Duration::from_nanos(length),
+            tag.as_deref().and_then(Tag::new),
+        )
+        .expect("memory takes every byte, and the counts fit");
+    // The writer states the divisor ahead of every log, and this is a line of one that has it in its head.
+    let divisor = line.iter().position(|&byte| byte == b'\n').expect("the divisor has a line");
+    line.split_off(divisor + 1)
 }
 
 #[cfg(test)]
@@ -132,6 +156,26 @@ mod tests {
             assert!(read.equivalent(read.max(), scope.sojourn.max()));
         }
         assert!(scopes.next().is_none());
+    }
+
+    #[test]
+    fn lines_put_together_are_one_log_and_tags_hold_no_separator() {
+        let result = fixture::forks();
+        let sojourn = &result.scopes[0].sojourn;
+        let mut bytes = log_head();
+        for tag in [Some("point=1,rate=5 k"), None] {
+            let line = log_line(tag, 0, 60_000_000_000, sojourn);
+            assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+            bytes.extend(line);
+        }
+        let mut tags = Vec::new();
+        for entry in IntervalLogIterator::new(&bytes) {
+            let LogEntry::Interval(interval) = entry.unwrap() else { continue };
+            tags.push(interval.tag().map(|tag| tag.as_str().to_owned()));
+            assert_eq!(interval.duration(), Duration::from_secs(60));
+            assert!((interval.max() - sojourn.max() as f64 / 1e6).abs() < 0.002 * interval.max());
+        }
+        assert_eq!(tags, [Some("point=1_rate=5_k".to_owned()), None]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod info;
 pub mod json;
 pub mod patterns;
 mod phrase;
+pub mod plot;
 pub mod quantiles;
 mod replicas;
 mod sparkline;
