@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::cause::Cause;
+use crate::experiment::metric::QUANTITIES;
 use crate::models;
 use crate::redis::version::{IoThreadDesign, KNOWN, RewriteStyle, Version};
 use crate::report::cluster_tables::{MIGRATIONS_COLUMNS, NODES_COLUMNS};
@@ -28,7 +29,7 @@ enum What {
     Models,
     /// What the main thread can be busy with
     Causes,
-    /// Columns and counters of results
+    /// What can be asked of a run, columns and counters of results
     Metrics,
     /// Server versions
     Versions,
@@ -69,13 +70,17 @@ fn rows(what: What) -> Vec<(String, String)> {
             Cause::ALL.iter().map(|cause| (cause.name().to_owned(), cause.describe().to_owned())).collect()
         }
         What::Metrics => {
+            let quantities = QUANTITIES.iter().map(|quantity| {
+                (quantity.name.to_owned(), format!("{} (column {})", quantity.about, quantity.column))
+            });
             let file = |file: &'static str| move |(name, meaning)| (format!("{file} {name}"), meaning);
             let summary = SUMMARY_COLUMNS.iter().map(own).map(file("summary.csv"));
             let timeline = timeline_columns().into_iter().map(file("timeline.csv"));
             let events = EVENTS_COLUMNS.iter().map(own).map(file("events.csv"));
             let nodes = NODES_COLUMNS.iter().map(own).map(file("nodes.csv"));
             let migrations = MIGRATIONS_COLUMNS.iter().map(own).map(file("migrations.csv"));
-            summary
+            quantities
+                .chain(summary)
                 .chain(timeline)
                 .chain(events)
                 .chain(nodes)

@@ -13,6 +13,7 @@ mod list;
 mod machine_prices;
 mod manifest;
 mod merge;
+mod plot;
 mod progress;
 mod replay;
 mod replications;
@@ -60,6 +61,7 @@ enum Command {
     Run(run::RunArgs),
     Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
+    Plot(plot::PlotArgs),
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
@@ -93,6 +95,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, terminal),
         Command::Compare(args) => compare::compare(args, terminal),
         Command::Merge(args) => merge::merge(args, terminal),
+        Command::Plot(args) => plot::plot(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),

@@ -13,6 +13,7 @@ pub mod metric;
 pub mod objective;
 pub mod outcome;
 pub mod pool;
+mod show;
 pub mod precision;
 pub mod prices;
 pub mod replications;

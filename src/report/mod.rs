@@ -15,6 +15,7 @@ pub mod intervals;
 pub mod json;
 pub mod patterns;
 mod phrase;
+pub mod plot;
 pub mod quantiles;
 mod replicas;
 pub mod sensitivity;

@@ -34,6 +34,7 @@ mod oracle;
 mod patterns;
 mod patterns_clients;
 mod patterns_steps;
+mod plot;
 mod postponed_fsync;
 mod queueing;
 mod replication;

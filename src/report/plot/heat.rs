@@ -1,0 +1,219 @@
+//! The metric over two axes: a cell for each pair of levels.
+
+use std::collections::BTreeMap;
+
+use super::layout::Layout;
+use super::lines::{Cell, extent};
+use super::points::{Point, Points};
+use super::source::Source;
+use super::text::{Spacing, heading, reason, share};
+use crate::report::human::{BARS, FAINT, WIDTH, WRONG, paint};
+
+/// Shades of a cell where the table is too wide for numbers, lowest first.
+const SHADES: [&str; 4] = ["░░", "▒▒", "▓▓", "██"];
+
+/// A map of two axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heat {
+    /// Levels of the axis to the right that have a cell.
+    pub columns: Vec<usize>,
+    /// Levels of the axis upwards that have a cell.
+    pub rows: Vec<usize>,
+    /// By (row, column), both levels; what the sweep left out is not there.
+    pub cells: BTreeMap<(usize, usize), Cell>,
+}
+
+impl Heat {
+    /// The cells of `layout` over its axis and `y`.
+    pub fn of(points: &Points, layout: &Layout, y: usize) -> Heat {
+        let mut places: BTreeMap<(usize, usize), Vec<&Point>> = BTreeMap::new();
+        for &shown in &layout.shown {
+            let point = &points.points[shown];
+            places.entry((point.levels[y], point.levels[layout.x])).or_default().push(point);
+        }
+        let cells: BTreeMap<(usize, usize), Cell> =
+            places.into_iter().map(|(place, points)| (place, Cell::of(&points, layout.x))).collect();
+        let mut columns: Vec<usize> = cells.keys().map(|place| place.1).collect();
+        let mut rows: Vec<usize> = cells.keys().map(|place| place.0).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        rows.dedup();
+        Heat { columns, rows, cells }
+    }
+}
+
+/// The map for the terminal: numbers where they fit into 100 columns, else shades; reasons below.
+pub fn render(points: &Points, layout: &Layout, y: usize, source: &Source, spacing: Spacing) -> String {
+    let mut table = Table::new(points, layout, y, spacing);
+    let mut text = heading(points, layout, source);
+    let (across, down) = (&points.axes[layout.x], &points.axes[y]);
+    let (each, start, gap) = (table.each, table.start, table.gap);
+    let levels = table.heat.columns.iter().map(|&column| across.levels[column].as_str());
+    let head = match table.has_room {
+        true => levels.map(|level| format!("{level:>each$}")).collect::<String>(),
+        false => ends(levels),
+    };
+    text.push_str(&format!("\n  {:start$}  {}\n", "", paint(FAINT, &across.key)));
+    text.push_str(&format!("  {}{gap}{head}\n", paint(FAINT, &format!("{:<start$}", down.key))));
+    for row in table.heat.rows.clone().into_iter().rev() {
+        let cells: String =
+            table.heat.columns.clone().into_iter().map(|column| table.cell(row, column)).collect();
+        text.push_str(format!("  {:<start$}{gap}{cells}", down.levels[row]).trim_end());
+        text.push('\n');
+    }
+    text.push_str(&table.below());
+    text
+}
+
+/// A map as it is printed.
+struct Table<'a> {
+    points: &'a Points,
+    heat: Heat,
+    /// Smallest and largest value.
+    extent: (f64, f64),
+    logarithmic: bool,
+    /// Numbers fit; else there are shades.
+    has_room: bool,
+    /// Columns of a cell, and of a row's name.
+    each: usize,
+    start: usize,
+    /// Between a row's name and its cells.
+    gap: &'static str,
+    /// Why cells have no value, in order of the footnotes.
+    reasons: Vec<String>,
+}
+
+impl Table<'_> {
+    fn new<'a>(points: &'a Points, layout: &Layout, y: usize, spacing: Spacing) -> Table<'a> {
+        let heat = Heat::of(points, layout, y);
+        let extent = extent(heat.cells.values()).unwrap_or((0.0, 0.0));
+        let widest = |axis: usize, levels: &[usize]| {
+            let widths = levels.iter().map(|&level| points.axes[axis].levels[level].chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let start = widest(y, &heat.rows).max(points.axes[y].key.chars().count());
+        let numbers = widest(layout.x, &heat.columns).max(VALUE_MIN) + 2;
+        let has_room = 2 + start + heat.columns.len() * numbers <= WIDTH;
+        let each = if has_room { numbers } else { SHADES[0].chars().count() };
+        let gap = if has_room { "" } else { "  " };
+        let logarithmic = spacing.is_logarithmic(extent);
+        Table { points, heat, extent, logarithmic, has_room, each, start, gap, reasons: Vec::new() }
+    }
+
+    /// The cell at a pair of levels, empty where the sweep has none.
+    fn cell(&mut self, row: usize, column: usize) -> String {
+        let each = self.each;
+        let Some(cell) = self.heat.cells.get(&(row, column)) else { return " ".repeat(each) };
+        let unit = self.points.metric.quantity.unit;
+        let Some(value) = cell.value else {
+            let reason = reason(cell, WIDTH - FOOTNOTE);
+            let number = self.reasons.iter().position(|known| *known == reason).unwrap_or(self.reasons.len());
+            if number == self.reasons.len() {
+                self.reasons.push(reason);
+            }
+            let mark = if self.has_room {
+                format!("{:>each$}", format!("[{}]", number + 1))
+            } else {
+                "××".to_owned()
+            };
+            return paint(WRONG, &mark);
+        };
+        if self.has_room {
+            return format!("{:>each$}", unit.show(value));
+        }
+        let step = share(value, self.extent, self.logarithmic) * SHADES.len() as f64;
+        paint(BARS, SHADES[(step as usize).min(SHADES.len() - 1)])
+    }
+
+    /// What shades and footnotes mean.
+    fn below(&self) -> String {
+        let mut text = String::new();
+        if !self.has_room {
+            let unit = self.points.metric.quantity.unit;
+            let (low, high) = (unit.show(self.extent.0), unit.show(self.extent.1));
+            let scale = if self.logarithmic { ", logarithmic" } else { "" };
+            let shades = paint(BARS, &SHADES.concat());
+            text.push_str(&format!("\n  {low} {shades} {high}{scale}\n"));
+        }
+        if !self.reasons.is_empty() {
+            text.push('\n');
+        }
+        for (number, reason) in self.reasons.iter().enumerate().take(REASONS_MAX) {
+            let mark = if self.has_room { format!("[{}]", number + 1) } else { "××".to_owned() };
+            text.push_str(&format!("  {mark} {reason}\n"));
+        }
+        if self.reasons.len() > REASONS_MAX {
+            text.push_str(&format!(
+                "  and {} more reasons in points.csv\n",
+                self.reasons.len() - REASONS_MAX
+            ));
+        }
+        text
+    }
+}
+
+/// Columns of a footnote's mark.
+const FOOTNOTE: usize = 7;
+/// Columns of a value.
+const VALUE_MIN: usize = 8;
+/// Most reasons that are listed.
+const REASONS_MAX: usize = 12;
+
+/// `1000/s to 100000/s`.
+fn ends<'a>(mut levels: impl DoubleEndedIterator<Item = &'a str>) -> String {
+    match (levels.next(), levels.next_back()) {
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        (first, _) => first.unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plot::layout::Request;
+    use crate::report::plot::sample::POINTS;
+
+    fn shown(table: &str) -> String {
+        let points = Points::read(table.as_bytes(), None).expect("a table of points");
+        let keys = |at: usize| Some(points.axes[at].key.clone());
+        let request = Request { x: keys(1), y: keys(0), ..Request::default() };
+        let layout = Layout::choose(&points, &request).expect("a layout");
+        let text = render(&points, &layout, 0, &Source::default(), Spacing::Auto);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_small_map_has_numbers_and_says_why_a_cell_has_none() {
+        let text = shown(POINTS);
+        let expected = "\
+article: P99 by workload_rate and redis_appendfsync  6 points
+
+                     workload_rate
+  redis_appendfsync    1000/s    10 k/s   100 k/s
+  always                  [1]   9.00 ms       [2]
+  no                   300 us    350 us   2.00 ms
+
+  [1] needs 20 forks, has 3
+  [2] offered load is 61.2; lower the rate
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn a_wide_map_has_shades_from_the_smallest_to_the_largest() {
+        let mut table = "redis_hz,workload_rate_per_s,point,status,reason,sojourn_ns_p99\n".to_owned();
+        for point in 0..40 {
+            let status = if point == 39 { "overload,too much," } else { "ok,," };
+            table +=
+                &format!("{},{},{point},{status}{}\n", 10 + point % 2, 1000 + point / 2, 100 * (point + 1));
+        }
+        let text = shown(&table.replace("too much,4000", "too much,"));
+        assert!(
+            text.contains("\n  10        ░░▒▒")
+                && text.contains("\n  11        ░░▒▒▓▓")
+                && text.contains("██××\n"),
+            "{text}"
+        );
+        assert!(text.contains("100 ns ░░▒▒▓▓██ 3.90 us, logarithmic\n\n  ×× too much\n"), "{text}");
+    }
+}
