@@ -13,7 +13,6 @@ pub mod metric;
 pub mod objective;
 pub mod outcome;
 pub mod pool;
-mod show;
 pub mod precision;
 pub mod prices;
 pub mod replications;

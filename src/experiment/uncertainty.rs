@@ -121,7 +121,7 @@ fn p_value(correlation: f64, n: usize) -> f64 {
     if left <= 0.0 {
         0.0
     } else {
-        student::two_sided_tail(correlation.abs() * (degrees as f64 / left).sqrt(), degrees)
+        1.0 - student::probability_within(degrees as u32, correlation.abs() * (degrees as f64 / left).sqrt())
     }
 }
 

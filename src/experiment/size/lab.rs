@@ -11,6 +11,7 @@ use crate::experiment::objective::{Objective, Pooled};
 use crate::experiment::{Assignment, Pool, Template};
 use crate::observe::result::RunResult;
 use crate::observe::tail;
+use crate::redis::child::ChildKind;
 use crate::scenario::problem::Problems;
 use crate::scenario::{Scenario, Source};
 use crate::sim::{RunOptions, SimError};
@@ -47,8 +48,8 @@ struct Run {
     blame: Vec<Blame>,
     requests: u64,
     busy_share: f64,
-    forks: u64,
-    rewrites: u64,
+    snapshots: usize,
+    rewrites: usize,
 }
 
 /// The runs of one value.
@@ -214,8 +215,8 @@ impl<'a> Lab<'a> {
             blame: each.map(|objective| blame(objective, &result, closed)).collect(),
             requests: result.requests,
             busy_share: busy_share(&result),
-            forks: result.counters.forks,
-            rewrites: result.counters.aof_rewrites,
+            snapshots: children(&result, ChildKind::Bgsave),
+            rewrites: children(&result, ChildKind::AofRewrite),
         })
     }
 
@@ -283,36 +284,14 @@ impl Point {
         self.runs.iter().map(|run| run.busy_share).sum::<f64>() / self.runs.len().max(1) as f64
     }
 
-    /// Forks and AOF rewrites in all runs.
-    pub fn children(&self) -> (u64, u64) {
-        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.forks, sum.1 + run.rewrites))
+    /// Snapshots and AOF rewrites that ended in the runs.
+    pub fn children(&self) -> (usize, usize) {
+        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.snapshots, sum.1 + run.rewrites))
     }
 }
 
-fn busy_share(&self) -> f64 {
-        self.runs.iter().map(|run| run.busy_share).sum::<f64>() / self.runs.len().max(1) as f64
-    }
-
-    /// Forks and AOF rewrites in all runs.
-    pub fn children(&self) -> (u64, u64) {
-        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.forks, sum.1 + run.rewrites))
-    }
-}
-
-/// Commands a second that arrive all the time, where nothing but their queue can hold them back for long.
-fn steady_rate(scenario: &Scenario) -> Option<f64> {
-    let rate = |source: &Source| match source {
-        Source::Open { schedule, .. } if schedule.len() == 1 => Some(schedule[0].1),
-        _ => None,
-    };
-    let rates: Option<f64> = scenario.workloads.iter().map(|group| rate(&group.source)).sum();
-    rates.filter(|_| scenario.events.is_empty() && scenario.cluster.is_none())
-}
-
-/// A run that has fallen behind: more is asked for than is done, by so much at least.
-fn overload(scenario: &Scenario) -> SimError {
-    let asked = steady_rate(scenario).unwrap_or(0.0);
-    SimError::Overload { offered: 1.0 / LOST, capacity_per_s: LOST * asked }
+fn children(result: &RunResult, kind: ChildKind) -> usize {
+    result.children.iter().filter(|child| child.kind == kind.name()).count()
 }
 
 fn is_closed(scenario: &Scenario) -> bool {

@@ -6,7 +6,8 @@ use super::points::Points;
 use super::source::Source;
 use crate::experiment::Metric;
 use crate::experiment::metric::{Source as Kind, Unit};
-use crate::report::human::{BARS, FAINT, HEADING, TITLE, WIDTH, WRONG, paint};
+use crate::report::wrap::paint;
+use crate::report::human::{BARS, FAINT, HEADING, TITLE, WIDTH, WRONG};
 use crate::report::sparkline::bar;
 
 /// Cells of the longest bar.
