@@ -97,7 +97,10 @@ pub fn compare(args: &CompareArgs, terminal: &Terminal) -> Result<(), Failure> {
     let done = plan.stopping.replicate(run, look);
     bar.finish();
     let done = done.map_err(|failed| {
-        Failure::simulation(&format!("{}: {}", ["A", "B"][failed.scenario], plan.names[failed.scenario]), failed.error)
+        Failure::simulation(
+            &format!("{}: {}", ["A", "B"][failed.scenario], plan.names[failed.scenario]),
+            failed.error,
+        )
     })?;
     let comparison = Comparison {
         a: &plan.names[0],
@@ -192,7 +195,10 @@ fn changes(args: &CompareArgs) -> Result<Vec<Assignment>, Problems> {
 fn metrics(args: &CompareArgs) -> Result<Vec<Metric>, Problems> {
     match args.metric.is_empty() {
         true => Ok(Metric::all()),
-        false => all(args.metric.iter().map(|name| Metric::parse(name).map_err(|error| flag_problem("--metric", &error)))),
+        false => all(args
+            .metric
+            .iter()
+            .map(|name| Metric::parse(name).map_err(|error| flag_problem("--metric", &error)))),
     }
 }
 

@@ -46,7 +46,8 @@ impl ReplicationFlags {
         let mut problems = Vec::new();
         let mut keep = |flag: &str, error: String| problems.push(flag_problem(flag, &error));
         let goals = self.precision.iter();
-        let goals = goals.filter_map(|text| Goal::parse(text).map_err(|error| keep("--precision", error)).ok());
+        let goals =
+            goals.filter_map(|text| Goal::parse(text).map_err(|error| keep("--precision", error)).ok());
         let goals: Vec<Goal> = goals.collect();
         let budget = self.budget.as_deref().map_or(Ok(BUDGET), |text| budget(text, duration));
         let budget = budget.map_err(|error| keep("--budget", error)).unwrap_or(BUDGET);

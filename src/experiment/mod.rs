@@ -4,7 +4,6 @@
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
 
-mod show;
 pub mod amount;
 pub mod compare;
 pub mod design;
@@ -17,6 +16,7 @@ pub mod precision;
 pub mod prices;
 pub mod replications;
 pub mod sensitivity;
+mod show;
 pub mod size;
 pub mod sweep;
 pub mod template;

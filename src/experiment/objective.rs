@@ -54,7 +54,9 @@ impl Objective {
     /// # Errors
     /// What is wrong and what is expected.
     pub fn parse(text: &str) -> Result<Objective, String> {
-        let usage = || format!("{text:?} is no objective\n  write METRIC<VALUE or METRIC<VALUE/WINDOW, as p99<5ms/60s");
+        let usage = || {
+            format!("{text:?} is no objective\n  write METRIC<VALUE or METRIC<VALUE/WINDOW, as p99<5ms/60s")
+        };
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let at = text.find(['<', '>']).ok_or_else(usage)?;
         let (name, rest) = text.split_at(at);
@@ -64,7 +66,8 @@ impl Objective {
         let (value, window) = split_window(rest_of);
         let quantity = metric.quantity;
         let bound = if quantity.unit == Unit::Share { part(value) } else { quantity.unit.parse(value) };
-        let bound = bound.map_err(|error| format!("{name} is measured in {}: {error}", unit_name(quantity.unit)))?;
+        let bound =
+            bound.map_err(|error| format!("{name} is measured in {}: {error}", unit_name(quantity.unit)))?;
         let window = window.map(|window| parse_window(&metric, window)).transpose()?;
         Ok(Objective { below: rest.starts_with('<'), strict, bound, window, metric, text })
     }
@@ -103,7 +106,11 @@ impl Objective {
     pub fn value(&self, run: &RunResult) -> Option<f64> {
         let Some(window) = self.window else { return self.metric.of(run) };
         let value = self.of_window()?;
-        over_windows(rows(self.scope(run)?, window.length)?.map(|row| value(row) as f64), window.share, self.below)
+        over_windows(
+            rows(self.scope(run)?, window.length)?.map(|row| value(row) as f64),
+            window.share,
+            self.below,
+        )
     }
 
     /// The sojourns it is about.
@@ -216,7 +223,9 @@ fn split_window(text: &str) -> (&str, Option<&str>) {
 
 fn parse_window(metric: &Metric, text: &str) -> Result<Window, String> {
     if of_window(metric).is_none() {
-        return Err(format!("{metric} is not kept by window\n  p50, p99, p999 and max are; leave out /{text}"));
+        return Err(format!(
+            "{metric} is not kept by window\n  p50, p99, p999 and max are; leave out /{text}"
+        ));
     }
     let (length, share) = match text.split_once('@') {
         Some((length, share)) => (length, part(share)?),
@@ -235,7 +244,11 @@ fn parse_window(metric: &Metric, text: &str) -> Result<Window, String> {
 /// Reads a share of at most 1.
 fn part(text: &str) -> Result<f64, String> {
     let share = amount::share(text)?;
-    if share <= 1.0 { Ok(share) } else { Err(format!("{text} is more than all; write 0% to 100%, or 0 to 1")) }
+    if share <= 1.0 {
+        Ok(share)
+    } else {
+        Err(format!("{text} is more than all; write 0% to 100%, or 0 to 1"))
+    }
 }
 
 fn unit_name(unit: Unit) -> &'static str {
@@ -261,7 +274,8 @@ impl Pooled {
         let mut pooled = Pooled::default();
         let Some(scope) = objective.scope(run) else { return pooled };
         if let (Some(window), Some(value)) = (objective.window, objective.of_window()) {
-            pooled.windows = rows(scope, window.length).into_iter().flatten().map(|row| value(row) as f64).collect();
+            pooled.windows =
+                rows(scope, window.length).into_iter().flatten().map(|row| value(row) as f64).collect();
         } else if matches!(objective.metric.quantity.source, Source::Quantile(_)) {
             pooled.sojourns = SparseHistogram::from(&scope.sojourn);
         }
@@ -336,7 +350,8 @@ mod tests {
 
     #[test]
     fn contradictions_and_what_follows_are_seen() {
-        let of = |texts: &[&str]| contradictions(&texts.iter().map(|text| objective(text)).collect::<Vec<_>>());
+        let of =
+            |texts: &[&str]| contradictions(&texts.iter().map(|text| objective(text)).collect::<Vec<_>>());
         assert_eq!(of(&["p99<5ms", "p99>10ms"]).0, ["p99<5ms and p99>10ms cannot both hold"]);
         assert_eq!(of(&["p50>10ms", "p99<5ms"]).0.len(), 1, "P50 is never above P99");
         assert_eq!(of(&["busy<50%", "busy>=50%"]).0.len(), 1);
@@ -365,7 +380,8 @@ mod tests {
         let mut run = fixture::quiet(5000);
         let row = |p99: u64| WindowRow { p99: p99 * MILLISECOND, requests: 1, ..WindowRow::default() };
         let rows: Vec<WindowRow> = (1..=20).map(row).collect();
-        run.scopes[0].windows = vec![WindowQuantiles { window: 10 * SECOND, rows, ..WindowQuantiles::default() }];
+        run.scopes[0].windows =
+            vec![WindowQuantiles { window: 10 * SECOND, rows, ..WindowQuantiles::default() }];
         let margin = |text: &str| objective(text).margin(&run).expect("windows");
         assert!((margin("p99<20ms/10s@95%") - 0.0).abs() < 1e-12, "19 of 20");
         assert!((margin("p99<20ms/10s") - 0.04).abs() < 1e-12);

@@ -410,7 +410,7 @@ mod tests {
                 seen.record_n(sojourn, 3);
             }
         }
-        let (scopes, view) = recorder.finish();
+        let (scopes, view, _) = recorder.finish();
         assert!(view.count() < scopes[0].sojourn.count());
         assert_eq!((view.count(), view.sum(), view.max()), (seen.count(), seen.sum(), seen.max()));
         assert_eq!(view.quantiles([0.5, 0.9, 0.99]), seen.quantiles([0.5, 0.9, 0.99]));

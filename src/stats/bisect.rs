@@ -58,13 +58,16 @@ impl Series {
             return Verdict::Open;
         }
         if self.criterion == Criterion::Every {
-            return if self.margins.iter().all(|margin| *margin <= 0.0) { Verdict::Met } else { Verdict::Unmet };
+            return if self.margins.iter().all(|margin| *margin <= 0.0) {
+                Verdict::Met
+            } else {
+                Verdict::Unmet
+            };
         }
         let moments = Moments::of(&self.margins);
         // One-sided errors, so twice that for a threshold on both sides. Without any noise the sign is enough.
-        let is_clear = |tail: f64| {
-            moments.variance == 0.0 || moments.mean.abs() > moments.half_width(1.0 - 2.0 * tail)
-        };
+        let is_clear =
+            |tail: f64| moments.variance == 0.0 || moments.mean.abs() > moments.half_width(1.0 - 2.0 * tail);
         match moments.mean > 0.0 {
             true if is_clear(unmet) => Verdict::Unmet,
             false if is_clear(met) => Verdict::Met,
@@ -204,7 +207,8 @@ fn step<C: Curve>(curve: &C, probes: &[Probe], (lower, upper): (f64, f64), rule:
     };
     stretches.sort_by(|a, b| (b.1 - b.0).total_cmp(&(a.1 - a.0)));
     // A short stretch beside an open probe is as likely to be open itself.
-    let long_enough = if open.is_empty() { rule.width } else { (rule.width / 2.0).max((upper - lower) / 3.0) };
+    let long_enough =
+        if open.is_empty() { rule.width } else { (rule.width / 2.0).max((upper - lower) / 3.0) };
     let middle = |&(from, to): &(f64, f64)| {
         let middle = curve.snap(f64::midpoint(from, to));
         (to - from > long_enough && from < middle && middle < to).then_some(middle)

@@ -16,8 +16,8 @@ use writepath::report::{About, json};
 use writepath::scenario::resolve::{Overrides, resolve};
 use writepath::scenario::{Scenario, builtin};
 
-use writepath::stats::estimate::SECTIONS;
 use writepath::sim::{RunOptions, run, run_probed};
+use writepath::stats::estimate::SECTIONS;
 use writepath::units::{MILLISECOND, SECOND};
 
 use super::support::{Recorder, poisson, record, scenario, with_aof};

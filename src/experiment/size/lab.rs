@@ -199,15 +199,15 @@ impl<'a> Lab<'a> {
     }
 
     fn run(&self, scenario: &Scenario, replication: u64) -> Result<Run, SimError> {
-        let options =
-            RunOptions { replication, random_phase: self.random_phase, ..RunOptions::default() };
+        let options = RunOptions { replication, random_phase: self.random_phase, ..RunOptions::default() };
         let result = self.simulate(scenario, &options)?;
         let closed = is_closed(scenario);
         let connections = scenario.workloads.iter().map(|group| u64::from(group.connections)).sum();
         let closed = closed.then_some(connections);
         let behind = closed.is_none() && tail::is_overloaded(&result);
         let each = self.objectives.iter();
-        let margin = |objective: &Objective| if behind { Some(f64::INFINITY) } else { objective.margin(&result) };
+        let margin =
+            |objective: &Objective| if behind { Some(f64::INFINITY) } else { objective.margin(&result) };
         Ok(Run {
             margins: each.clone().map(margin).collect(),
             values: each.clone().map(|objective| objective.value(&result)).collect(),

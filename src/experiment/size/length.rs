@@ -45,7 +45,11 @@ impl Length {
     ///
     /// # Errors
     /// Objectives whose windows do not fit into a run whose length is given, a sentence each.
-    pub fn of(template: &Template, scenario: &Scenario, objectives: &[Objective]) -> Result<Length, Vec<String>> {
+    pub fn of(
+        template: &Template,
+        scenario: &Scenario,
+        objectives: &[Objective],
+    ) -> Result<Length, Vec<String>> {
         let mut windows: Vec<Nanos> =
             objectives.iter().filter_map(|objective| objective.window).map(|window| window.length).collect();
         windows.sort_unstable();
@@ -54,13 +58,17 @@ impl Length {
         if let Some(reason) = given(template, scenario) {
             let (duration, warmup) = (scenario.run.duration, scenario.run.warmup);
             let measured = duration - warmup;
-            let too_long = |objective: &&Objective| objective.window.is_some_and(|window| window.length > measured);
+            let too_long =
+                |objective: &&Objective| objective.window.is_some_and(|window| window.length > measured);
             let errors: Vec<String> = objectives
                 .iter()
                 .filter(too_long)
-                .map(|objective| format!("{objective}: the window is longer than the {} measured", format_span(measured)))
+                .map(|objective| {
+                    format!("{objective}: the window is longer than the {} measured", format_span(measured))
+                })
                 .collect();
-            let length = Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
+            let length =
+                Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
             return if errors.is_empty() { Ok(length) } else { Err(errors) };
         }
         let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
@@ -72,7 +80,8 @@ impl Length {
     /// What lays it over the template.
     pub fn assignments(&self) -> Vec<Assignment> {
         let assign = |key: &str, value: String| Assignment { key: key.to_owned(), value };
-        let windows: Vec<String> = self.windows.iter().map(|window| format!("\"{}s\"", window / SECOND)).collect();
+        let windows: Vec<String> =
+            self.windows.iter().map(|window| format!("\"{}s\"", window / SECOND)).collect();
         vec![
             assign("run.duration", format!("{}ns", self.duration)),
             assign("run.warmup", format!("{}ns", self.warmup)),
@@ -102,7 +111,8 @@ fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
 }
 
 fn has_cycles(scenario: &Scenario) -> bool {
-    let expires = scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
+    let expires =
+        scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
     scenario.redis.appendonly || !scenario.redis.save.is_empty() || expires || scenario.cluster.is_some()
 }
 
@@ -120,7 +130,8 @@ mod tests {
         let scenario = template.resolve().unwrap_or_else(|problems| panic!("{problems}"));
         let length = Length::of(&template, &scenario, &objectives.iter().map(parse).collect::<Vec<_>>());
         if let Ok(length) = &length {
-            let scenario = template.with(&length.assignments()).unwrap_or_else(|problems| panic!("{problems}"));
+            let scenario =
+                template.with(&length.assignments()).unwrap_or_else(|problems| panic!("{problems}"));
             assert_eq!((scenario.run.duration, scenario.run.warmup), (length.duration, length.warmup));
             assert_eq!(scenario.run.windows, length.windows);
         }
@@ -146,7 +157,8 @@ mod tests {
         assert!(with_event.given.is_some() && !with_event.random_phase);
         let asked = length("article", Some("10m"), &["p99<5ms/60s"]).expect("it fits");
         assert_eq!((asked.duration, asked.given, asked.random_phase), (600 * SECOND, Some("as asked"), true));
-        let errors = length("article", Some("10m"), &["p99<5ms/60s", "p99<5ms/1h"]).expect_err("an hour is too long");
+        let errors =
+            length("article", Some("10m"), &["p99<5ms/60s", "p99<5ms/1h"]).expect_err("an hour is too long");
         assert_eq!(errors, ["p99<5ms/1h: the window is longer than the 9 min measured"]);
     }
 }

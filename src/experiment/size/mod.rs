@@ -18,8 +18,8 @@ use crate::units::Nanos;
 pub use blame::Binding;
 pub use lab::{Begins, GoOn, Lab, Stop};
 pub use length::Length;
-use search::{Field, Search};
 pub use search::{Boundary, ERROR, Effort, Probed, VERDICT_ERROR};
+use search::{Field, Search};
 pub use unknown::{Direction, NAMES, Unknown};
 pub use without::without;
 
@@ -139,12 +139,22 @@ fn solve_one(lab: &mut Lab<'_>, set: &[usize], effort: &Effort) -> Result<Answer
         next = without_it(lab, set, cause, effort, (search.direction, &reach))?;
         if next.as_ref().is_some_and(|next| !is_beyond(&next.reach, &reach, search.direction)) {
             let name = cause.name();
-            warnings.push(format!("blocks on {name} are long enough to bind, but without them the answer is the same"));
+            warnings.push(format!(
+                "blocks on {name} are long enough to bind, but without them the answer is the same"
+            ));
             binding.iter_mut().for_each(|bound| (bound.binding, bound.longest) = (Binding::Queueing, 0));
             next = None;
         }
     }
-    Ok(Answer { set: set.to_vec(), direction: search.direction, reach, binding, next, probes: search.probes, warnings })
+    Ok(Answer {
+        set: set.to_vec(),
+        direction: search.direction,
+        reach,
+        binding,
+        next,
+        probes: search.probes,
+        warnings,
+    })
 }
 
 /// Whether `next` lets more through than `reach`: by more than the interval of that, or at all.
@@ -191,7 +201,8 @@ fn bound(lab: &Lab<'_>, set: &[usize], value: f64) -> Bound {
         moments.mean / (moments.error() + f64::MIN_POSITIVE)
     };
     let series = lab.series(value, set);
-    let worst = (0..set.len()).max_by(|&a, &b| beyond(&series[a]).total_cmp(&beyond(&series[b])).then(b.cmp(&a)));
+    let worst =
+        (0..set.len()).max_by(|&a, &b| beyond(&series[a]).total_cmp(&beyond(&series[b])).then(b.cmp(&a)));
     let objective = set[worst.unwrap_or(0)];
     let blame = point.blame(objective);
     let binding = blame.binding();
@@ -231,17 +242,20 @@ fn without_it(
 pub fn curve(lab: &Lab<'_>) -> Vec<CurvePoint> {
     let objectives = 0..lab.objectives.len();
     let values = lab.values().into_iter();
-    values.flat_map(|value| objectives.clone().map(move |objective| (value, objective))).map(|(value, objective)| {
-        let point = lab.point(value);
-        CurvePoint {
-            value,
-            objective,
-            runs: point.runs(),
-            measured: if point.overloaded { None } else { measured(lab, objective, value) },
-            verdict: bisect::verdict(&lab.series(value, &[objective]), VERDICT_ERROR),
-            overloaded: point.overloaded,
-        }
-    }).collect()
+    values
+        .flat_map(|value| objectives.clone().map(move |objective| (value, objective)))
+        .map(|(value, objective)| {
+            let point = lab.point(value);
+            CurvePoint {
+                value,
+                objective,
+                runs: point.runs(),
+                measured: if point.overloaded { None } else { measured(lab, objective, value) },
+                verdict: bisect::verdict(&lab.series(value, &[objective]), VERDICT_ERROR),
+                overloaded: point.overloaded,
+            }
+        })
+        .collect()
 }
 
 /// The metric of an objective over all runs of a value, with the spread of the runs about it.

@@ -104,7 +104,11 @@ impl Unknown {
             text.and_then(|text| match unknown.form.parse(text) {
                 Ok(value) if value > 0.0 => Some(value),
                 Ok(_) => {
-                    problems.push(problem(flag, format!("{text}: is not above 0"), "ranges are searched by ratio"));
+                    problems.push(problem(
+                        flag,
+                        format!("{text}: is not above 0"),
+                        "ranges are searched by ratio",
+                    ));
                     None
                 }
                 Err(error) => {
@@ -247,7 +251,11 @@ fn of_name(name: &str, scenario: &Scenario) -> Result<Unknown, Problem> {
             let keys = jitters(scenario);
             if keys.is_empty() {
                 let read = "ttl-jitter: no key of the scenario has a time to live".to_owned();
-                return Err(problem("--solve", read, "give dataset.ttl or workload.ttl as a table: { dist = \"fixed\", value = \"1h\" }"));
+                return Err(problem(
+                    "--solve",
+                    read,
+                    "give dataset.ttl or workload.ttl as a table: { dist = \"fixed\", value = \"1h\" }",
+                ));
             }
             unknown(Target::Settings(keys), Form::Span, Some(Smallest))
         }
@@ -281,7 +289,8 @@ fn of_setting(
     let priced = dotted.strip_prefix("machine.").and_then(price::find);
     if let Some(price) = priced {
         // Times cost, the more the larger; of bandwidths, sizes and counts it is seen where they are met.
-        let is_cost = matches!(price.unit, Unit::Span | Unit::SpanPerKib | Unit::SpanPerMib | Unit::SpanPerGib);
+        let is_cost =
+            matches!(price.unit, Unit::Span | Unit::SpanPerKib | Unit::SpanPerMib | Unit::SpanPerGib);
         let is_scaled = matches!(price.unit, Unit::Spread | Unit::Curve | Unit::Gaps);
         let direction = (is_cost || is_scaled).then_some(Direction::Largest);
         let form = if is_scaled { Some(Form::Factor) } else { Form::of(&dotted) };
@@ -300,9 +309,15 @@ fn of_setting(
     let known = NAMES.iter().map(|known| known.0);
     let all = known.clone().chain(PRICES.iter().map(|price| price.name));
     let meant = nearest(name, all).map(|near| format!("did you mean {near}?"));
-    let expected = format!("expected {}, a price as fork.per-gib, or a setting as redis.hz", known.collect::<Vec<_>>().join(", "));
+    let expected = format!(
+        "expected {}, a price as fork.per-gib, or a setting as redis.hz",
+        known.collect::<Vec<_>>().join(", ")
+    );
     let remedies = meant.into_iter().chain([expected]).collect();
-    Err(Problem { remedies, ..problem("--solve", format!("{name:?} is nothing that has a value to solve for"), "") })
+    Err(Problem {
+        remedies,
+        ..problem("--solve", format!("{name:?} is nothing that has a value to solve for"), "")
+    })
 }
 
 /// Settings of the jitter of every time to live.
@@ -319,7 +334,10 @@ fn load(scenario: &Scenario) -> Result<Load, Problem> {
         return refused("the scenario is a cluster already", "use --solve cluster.primaries");
     }
     if scenario.start.used_memory.is_some() || scenario.start.used_memory_rss.is_some() {
-        return refused("the state of one server cannot be divided", "leave out --info and start.used-memory");
+        return refused(
+            "the state of one server cannot be divided",
+            "leave out --info and start.used-memory",
+        );
     }
     let mut groups = Vec::new();
     for group in &scenario.workloads {
@@ -333,7 +351,11 @@ fn load(scenario: &Scenario) -> Result<Load, Problem> {
             }
             // A client waits for one server at a time, so each server sees its share of them.
             Source::Closed { .. } => {
-                groups.push((format!("workload.{}.connections", group.name), group.connections.into(), false));
+                groups.push((
+                    format!("workload.{}.connections", group.name),
+                    group.connections.into(),
+                    false,
+                ));
             }
         }
     }
@@ -358,7 +380,8 @@ fn default_range(unknown: &Unknown, template: &Template, scenario: &Scenario) ->
         "keys" => {
             let dataset = &scenario.dataset;
             let (version, bytes) = (scenario.redis.version, (0.9 * data_memory) as u64);
-            let most = memory::keys_in(version, bytes, dataset.key_size, &dataset.value_size, dataset.ttl_share);
+            let most =
+                memory::keys_in(version, bytes, dataset.key_size, &dataset.value_size, dataset.ttl_share);
             (1000.0, most as f64)
         }
         _ if unknown.form == Form::Factor => FACTORS,
@@ -373,14 +396,16 @@ fn around(unknown: &Unknown, scenario: &Scenario) -> Result<(f64, f64), Problem>
         problem("--solve", format!("{} has no range of its own", unknown.name), remedy)
     };
     let key = unknown.settings()[0];
-    let shown = scenario.settings.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone());
+    let shown =
+        scenario.settings.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone());
     let priced = key.strip_prefix("machine.").and_then(price::find);
     let shown = shown.or_else(|| {
         let price = priced?;
         Some(price.get(&mut scenario.machine.clone()).text(price.unit))
     });
     let current = shown.and_then(|text| unknown.form.parse(&text).ok()).filter(|current| *current > 0.0);
-    let (least, most) = priced.map(|price| (price.min, price.max)).or_else(|| bounds(key)).unwrap_or((0.0, f64::MAX));
+    let (least, most) =
+        priced.map(|price| (price.min, price.max)).or_else(|| bounds(key)).unwrap_or((0.0, f64::MAX));
     let current = current.ok_or_else(none)?;
     let least = if unknown.is_counted() { least.max(1.0) } else { least };
     Ok(((current / AROUND).max(least), (current * AROUND).min(most)))
@@ -391,7 +416,9 @@ fn bounds(key: &str) -> Option<(f64, f64)> {
     let (table, path) = key.split_once('.')?;
     let spec = keys::table(table)?;
     match spec.key(path.rsplit('.').next()?)?.kind {
-        Kind::Span(low, high) | Kind::Bytes(low, high) | Kind::Count(low, high) => Some((low as f64, high as f64)),
+        Kind::Span(low, high) | Kind::Bytes(low, high) | Kind::Count(low, high) => {
+            Some((low as f64, high as f64))
+        }
         Kind::Number(low, high) => Some((low, high)),
         _ => None,
     }

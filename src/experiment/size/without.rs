@@ -96,12 +96,14 @@ mod tests {
     #[test]
     fn under_its_prices_a_cause_takes_no_time() {
         use Cause::*;
-        let one_server = [
-            "run.duration=200s", "dataset.memory=1GiB", "workload.rate=20000/s", "redis.save=60 10000",
-        ];
+        let one_server =
+            ["run.duration=200s", "dataset.memory=1GiB", "workload.rate=20000/s", "redis.save=60 10000"];
         let old = ["run.duration=200s", "dataset.memory=64MiB", "workload.rate=20000/s", "redis.version=6.2"];
         let cases: [(&[&str], &[Cause]); 2] = [
-            (&one_server, &[WakeUp, AofWrite, AofWritePendingFsync, Fork, Cow, Cron, HostNoise, CoreContention]),
+            (
+                &one_server,
+                &[WakeUp, AofWrite, AofWritePendingFsync, Fork, Cow, Cron, HostNoise, CoreContention],
+            ),
             (&old, &[Fork, AofRename]),
         ];
         for (set, causes) in cases {

@@ -7,8 +7,8 @@ use super::lines::{Cell, extent};
 use super::points::{Point, Points};
 use super::source::Source;
 use super::text::{Spacing, heading, reason, share};
-use crate::report::wrap::paint;
 use crate::report::human::{BARS, FAINT, WIDTH, WRONG};
+use crate::report::wrap::paint;
 
 /// Shades of a cell where the table is too wide for numbers, lowest first.
 const SHADES: [&str; 4] = ["░░", "▒▒", "▓▓", "██"];

@@ -6,9 +6,9 @@ use super::points::Points;
 use super::source::Source;
 use crate::experiment::Metric;
 use crate::experiment::metric::{Source as Kind, Unit};
-use crate::report::wrap::paint;
 use crate::report::human::{BARS, FAINT, HEADING, TITLE, WIDTH, WRONG};
 use crate::report::sparkline::bar;
+use crate::report::wrap::paint;
 
 /// Cells of the longest bar.
 const BAR_MAX: usize = 40;

@@ -8,10 +8,10 @@ use super::table::{ReadError, Table, number};
 use super::text::name;
 use crate::experiment::Metric;
 use crate::experiment::metric::{Source as Kind, Unit};
-use crate::report::wrap::paint;
 use crate::report::human::{BARS, FAINT, HEADING, SPARK, TITLE, WRONG};
 use crate::report::sparkline::{bar, sparkline};
 use crate::report::words::plain_span;
+use crate::report::wrap::paint;
 use crate::units::{SECOND, format_count, format_span};
 
 /// Cells of the longest bar.

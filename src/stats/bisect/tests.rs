@@ -30,7 +30,11 @@ impl Line {
     fn draw(&self, n: u64) -> f64 {
         let mut draws = self.draws.of(n);
         let long = -crate::math::ln(draws.unit());
-        if self.skewed { long - 1.0 } else { (2.0 * long).sqrt() * libm::cos(std::f64::consts::TAU * draws.unit()) }
+        if self.skewed {
+            long - 1.0
+        } else {
+            (2.0 * long).sqrt() * libm::cos(std::f64::consts::TAU * draws.unit())
+        }
     }
 }
 
@@ -55,7 +59,9 @@ impl Curve for Line {
 /// Scans from -3 to 4 and narrows between the first two verdicts, as a search of a scenario does.
 fn search(line: &mut Line, error: f64) -> (Crossing, Vec<Probe>) {
     let rule = Rule { error, width: 0.02, most: 256, probes: PROBES };
-    let Ok(mut probes) = (-6..=8).map(|n| Probe::take(line, f64::from(n) / 2.0, FIRST_LOOK, error)).collect::<Result<Vec<_>, _>>();
+    let Ok(mut probes) = (-6..=8)
+        .map(|n| Probe::take(line, f64::from(n) / 2.0, FIRST_LOOK, error))
+        .collect::<Result<Vec<_>, _>>();
     let upper = probes.iter().find(|probe| probe.verdict == Verdict::Unmet).expect("far enough").at;
     let lower = probes.iter().rev().find(|probe| probe.verdict == Verdict::Met && probe.at < upper);
     let ends = (lower.expect("far enough").at, upper);
@@ -82,9 +88,14 @@ fn tolerance() -> f64 {
 
 #[test]
 fn intervals_cover_the_crossing() {
-    for (noise, common, skewed) in [(0.03, 0.0, false), (0.1, 0.0, false), (0.1, 0.9, false), (0.03, 0.0, true)] {
+    for (noise, common, skewed) in
+        [(0.03, 0.0, false), (0.1, 0.0, false), (0.1, 0.9, false), (0.03, 0.0, true)]
+    {
         let share = coverage(noise, common, skewed, (1.0 - WANTED) / PROBES as f64);
-        assert!(share >= WANTED - tolerance(), "noise {noise}, {common} of it common, skewed {skewed}: {share}");
+        assert!(
+            share >= WANTED - tolerance(),
+            "noise {noise}, {common} of it common, skewed {skewed}: {share}"
+        );
     }
 }
 
@@ -119,7 +130,10 @@ fn the_search_is_as_exact_as_its_observations_allow() {
 fn whole_numbers_end_at_neighbours() {
     let mut line = Line { whole: true, ..Line::new(0, 6.5, 0.001, 0.0) };
     let rule = Rule { error: 0.0025, width: 0.02, most: 64, probes: 40 };
-    let Ok(mut probes) = [1.0, 20.0].map(|at| Probe::take(&mut line, at, 4, 0.0025)).into_iter().collect::<Result<Vec<_>, _>>();
+    let Ok(mut probes) = [1.0, 20.0]
+        .map(|at| Probe::take(&mut line, at, 4, 0.0025))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>();
     let Ok(found) = narrow(&mut line, &mut probes, (1.0, 20.0), &rule);
     assert_eq!((found.lower, found.upper, found.settled), (6.0, 7.0, true));
 }
