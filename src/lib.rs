@@ -54,6 +54,7 @@
 //! | [`report`] | results in, bytes out: text, JSON, CSV, HdrHistogram, INFO |
 //! | [`stats`] | how sure a result is; closed forms that results are compared with |
 //! | [`mod@bench`] | speed of the engine |
+//! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
 //! | [`cli`] | the command line |
 //!
@@ -72,6 +73,7 @@ pub mod math;
 pub mod models;
 pub mod noise;
 pub mod observe;
+pub mod pilot;
 pub mod redis;
 pub mod report;
 pub mod rng;

@@ -44,6 +44,8 @@ pub enum StreamId {
     Migration = 21,
     /// Whom a node pings, phases of clusterCron, delays of elections.
     ClusterBus = 22,
+    /// Where in its cycles a server begins.
+    StartPhase = 23,
     /// Phase of a replica's own clock.
     Replica = 18,
     /// Key of an operation of several steps, and whether its client dies.

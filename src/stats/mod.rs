@@ -6,3 +6,4 @@ pub mod interval;
 pub mod queueing;
 pub mod student;
 pub mod support;
+pub mod warmup;

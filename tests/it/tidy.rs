@@ -24,7 +24,7 @@ const LEVELS: &[&[&str]] = &[
     &["sim"],
     &["cluster"],
     &["report"],
-    &["bench", "coverage"],
+    &["bench", "coverage", "pilot"],
     &["cli"],
 ];
 
