@@ -43,14 +43,14 @@ enum Kind {
     Scenario(Box<(Scenario, Scenario)>),
 }
 
-/// Built-in scenarios and what makes them short: (name of the case, scenario, settings, minutes). The first at a tenth of
-/// its rate has the same forks; the second rewrites its AOF every half minute.
+/// Built-in scenarios and what makes them short: (name of the case, scenario, settings, minutes). The first at a twentieth
+/// of its rate has the same forks; the second rewrites its AOF every half minute.
 const SCENARIOS: [(&str, &str, &[&str], u64); 2] = [
-    ("article", "article", &["workload.rate=500/s"], 60),
+    ("article", "article", &["workload.rate=250/s"], 60),
     (
         "everysec-rewrite",
         "persistence-everysec",
-        &["workload.rate=2000/s", "dataset.keys=50000", "redis.auto-aof-rewrite-min-size=8mb"],
+        &["workload.rate=500/s", "dataset.keys=10000", "redis.auto-aof-rewrite-min-size=1mb"],
         30,
     ),
 ];
@@ -100,7 +100,7 @@ impl Case {
     /// Makes `trials` of them on `jobs` threads; `done` is told after each.
     pub fn measure(&self, trials: u64, jobs: usize, done: &(dyn Fn() + Sync)) -> [Coverage; 3] {
         let truth = self.truth();
-        let counts = Mutex::new(truth.map(|truth| Coverage { truth, ..Coverage::default() }));
+        let counts = Mutex::new(truth.map(Coverage::of));
         let next = AtomicU64::new(0);
         // Sums of whole numbers do not depend on the order in which threads add to them.
         std::thread::scope(|scope| {
@@ -144,6 +144,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// No trials yet, against `truth` \[ns\].
+    pub fn of(truth: f64) -> Self {
+        Coverage { truth, ..Coverage::default() }
+    }
+
     /// Counts one trial.
     pub fn add(&mut self, estimate: &Estimate) {
         self.trials += 1;

@@ -55,6 +55,7 @@
 //! | [`report`] | results in, bytes out: text, JSON, CSV, HdrHistogram, INFO |
 //! | [`stats`] | how sure a result is; closed forms that results are compared with |
 //! | [`mod@bench`] | speed of the engine |
+//! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
 //! | [`cli`] | the command line |
 //!
@@ -74,6 +75,7 @@ pub mod math;
 pub mod models;
 pub mod noise;
 pub mod observe;
+pub mod pilot;
 pub mod redis;
 pub mod report;
 pub mod rng;

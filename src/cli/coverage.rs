@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn rows_are_printed_in_every_format() {
-        let mut coverage = Coverage { truth: 100.0, ..Coverage::default() };
+        let mut coverage = Coverage::of(100.0);
         let estimate = |low, high| crate::stats::interval::Estimate {
             value: Some(100.0),
             low: Some(low),

@@ -44,7 +44,7 @@ pub struct ScenarioFlags {
     /// Simulated time, 6h
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    /// Time at the start that is not counted, 60s
+    /// Time at the start that is not counted, 60s; auto: found by a run of the first half
     #[arg(long, value_name = "TIME")]
     pub warmup: Option<String>,
     /// Any setting: TABLE.KEY=VALUE; may be repeated

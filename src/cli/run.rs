@@ -17,6 +17,7 @@ use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::cluster;
 use crate::observe::result::RunResult;
+use crate::pilot;
 use crate::report::json::RunOutput;
 use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns, uncertainty};
 use crate::scenario::Scenario;
@@ -56,7 +57,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
     let timeline = folder.is_some() || args.format == Format::Human;
     let started = Instant::now();
-    let result = simulate(&scenario, timeline, &interrupt, terminal)?;
+    let result = simulate(&mut scenario, timeline, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
     let about = About::of(&scenario);
     let seed = scenario.run.seed;
@@ -87,21 +88,20 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
 }
 
 fn simulate(
-    scenario: &Scenario,
+    scenario: &mut Scenario,
     timeline: bool,
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<RunResult, Failure> {
     replay::running(scenario);
     let mut meter = Meter::new(terminal);
-    let result = cluster::simulate(
-        scenario,
-        &RunOptions { timeline, sections: SECTIONS, ..RunOptions::default() },
-        &mut |progress| {
-            meter.update(progress);
-            !interrupt.requested()
-        },
-    );
+    let options = RunOptions { timeline, sections: SECTIONS, ..RunOptions::default() };
+    let mut progress = |progress| {
+        meter.update(progress);
+        !interrupt.requested()
+    };
+    let result = pilot::settle(scenario, &mut progress)
+        .and_then(|()| cluster::simulate(scenario, &options, &mut progress));
     meter.finish();
     result.map_err(|error| Failure::simulation(&scenario.name, error))
 }

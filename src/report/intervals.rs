@@ -80,11 +80,12 @@ fn interval(shown: Option<Nanos>, estimate: Estimate) -> Interval {
     Interval { low: Some(low.min(shown)), high: Some(high.max(shown)), reason: None }
 }
 
-/// Lines for people: `P99 11.9 ms to 12.8 ms`, and what has too little data.
+/// Lines for people: `P99 11.9 ms to 12.8 ms`, one number where both ends look alike, and what has too little data.
 pub(super) fn lines(intervals: &Intervals) -> (String, Vec<&str>) {
     let named = [("P50", &intervals.p50), ("P99", &intervals.p99), ("P99.9", &intervals.p999)];
     let sure = named.iter().filter_map(|(name, interval)| {
-        Some(format!("{name} {} to {}", format_span(interval.low?), format_span(interval.high?)))
+        let (low, high) = (format_span(interval.low?), format_span(interval.high?));
+        Some(if low == high { format!("{name} {low}") } else { format!("{name} {low} to {high}") })
     });
     let reasons = named.iter().filter_map(|(_, interval)| interval.reason.as_deref());
     (sure.collect::<Vec<_>>().join(", "), reasons.collect())
@@ -106,6 +107,21 @@ mod tests {
         assert_eq!(interval(None, estimate).low, None);
         let missing = interval(Some(97), Estimate::missing("too short"));
         assert_eq!((missing.low, missing.reason.as_deref()), (None, Some("too short")));
+    }
+
+    #[test]
+    fn people_read_the_ends_once() {
+        let ends = |low, high| Interval { low: Some(low), high: Some(high), reason: None };
+        let reason = Some("P99.9 needs more".to_owned());
+        let intervals = Intervals {
+            p50: ends(273_900, 274_100),
+            p99: ends(357_000, 364_000),
+            p999: Interval { reason, ..Interval::default() },
+            ..Intervals::default()
+        };
+        let (sure, reasons) = lines(&intervals);
+        assert_eq!(sure, "P50 274 us, P99 357 us to 364 us");
+        assert_eq!(reasons, ["P99.9 needs more"]);
     }
 
     #[test]

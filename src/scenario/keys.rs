@@ -38,6 +38,8 @@ pub struct Key {
 pub enum Kind {
     /// A length of time within bounds, `"250us"`.
     Span(Nanos, Nanos),
+    /// The same, or `"auto"`.
+    SpanOrAuto(Nanos, Nanos),
     /// A size within bounds, `"64MiB"`.
     Bytes(u64, u64),
     /// A whole number within bounds, `50` or `"10M"`.
@@ -342,9 +344,9 @@ pub const RUN: TableSpec = TableSpec {
         key("duration", Kind::Span(1, SPAN_MAX), Some("1h"), "Simulated time, warm-up included."),
         key(
             "warmup",
-            Kind::Span(0, SPAN_MAX),
+            Kind::SpanOrAuto(0, SPAN_MAX),
             None,
-            "Requests before this are not counted; 60s from 10 min on, else 0s.",
+            "Requests before this are not counted; 60s from 10 min on, else 0s; auto: found by a run of the first half.",
         ),
         key("seed", Kind::Count(0, u64::MAX), Some("1"), "Seed of all randomness."),
         key(

@@ -284,6 +284,8 @@ pub struct RunConfig {
     pub duration: Nanos,
     /// Requests that arrive before this are simulated but not counted \[ns\].
     pub warmup: Nanos,
+    /// The warm-up is still to be found (`auto`); until then `warmup` is the default.
+    pub warmup_auto: bool,
     /// Seed of all randomness.
     pub seed: u64,
     /// Window lengths over which quantiles are also taken \[ns\], each a multiple of 1 s.

@@ -81,6 +81,9 @@ fn text(pattern: String) -> Value {
 
 fn of_kind(kind: Kind) -> Value {
     match kind {
+        Kind::SpanOrAuto(low, high) => {
+            json!({ "anyOf": [of_kind(Kind::Span(low, high)), { "const": "auto" }] })
+        }
         Kind::Span(..) => text(format!("({NUMBER} *(ns|us|µs|μs|ms|s|m|min|h|d)|0)")),
         Kind::Bytes(..) => text(format!("({NUMBER} *([bB]|[kKmMgGtT]([iI]?[bB])?)|0)")),
         Kind::Count(low, high) => json!({ "anyOf": [

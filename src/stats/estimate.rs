@@ -81,3 +81,63 @@ fn of(parts: &[Vec<Part>], nothing: &str) -> Estimate {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::histogram::Histogram;
+
+    /// Sections of 2 s with the values that `values` gives each.
+    fn run(sections: u64, values: impl Fn(u64) -> Vec<u64>) -> Sections {
+        let section = |index| {
+            let mut histogram = Histogram::new();
+            values(index).into_iter().for_each(|value| histogram.record(value));
+            let mut section = Section {
+                start: 2 * index * SECOND,
+                end: 2 * (index + 1) * SECOND,
+                sojourns: vec![SparseHistogram::from(&histogram)],
+                ..Section::default()
+            };
+            section.counters.forks = 3;
+            section
+        };
+        Sections {
+            scopes: vec![("all".into(), 0)],
+            list: (0..sections).map(section).collect(),
+            ..Sections::default()
+        }
+    }
+
+    #[test]
+    fn rates_and_shares_are_ratios_of_sums() {
+        let even = run(20, |_| vec![1000; 50]);
+        let forks = rate(&[&even], |section| section.counters.forks as f64);
+        assert_eq!((forks.value, forks.low, forks.high), (Some(1.5), Some(1.5), Some(1.5)));
+        let share = share(&[&even], |section| section.counters.forks as f64, |_| 12.0);
+        assert_eq!(share.value, Some(0.25));
+        assert_eq!(mean(&[&even], "all").value, Some(1000.0));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let even = run(3, |_| vec![1000; 50]);
+        assert_eq!(mean(&[&even], "read").reason.as_deref(), Some("no requests"));
+        assert_eq!(quantile(&[&even], "read", 0.5).reason.as_deref(), Some("no requests"));
+        let median = quantile(&[&even], "all", 0.5);
+        assert_eq!((median.low, median.reason.as_deref()), (None, Some(FEW_SECTIONS)));
+        assert!(median.value.is_some());
+        assert_eq!(rate(&[], |_| 1.0).value, None);
+    }
+
+    #[test]
+    fn a_gap_in_the_distribution_is_no_obstacle() {
+        // 1.2 % of the requests wait for 1 ms more, in every section: P99 is beyond the gap, P98 below it.
+        let gap = run(64, |index| {
+            (0..1000).map(|n| if n < 11 + index % 3 { 2_000_000 + n * 1000 } else { 1000 + n }).collect()
+        });
+        let p99 = quantile(&[&gap], "all", 0.99);
+        assert!(p99.low.expect("an interval") > 2_000_000.0, "{p99:?}");
+        let p98 = quantile(&[&gap], "all", 0.98);
+        assert!(p98.high.expect("an interval") < 2100.0, "{p98:?}");
+    }
+}

@@ -10,3 +10,4 @@ pub mod selection;
 pub mod sequential;
 pub mod student;
 pub mod support;
+pub mod warmup;

@@ -150,3 +150,83 @@ pub fn name(q: f64) -> String {
     // Nine digits: 99.9 and not 99.90000000000001.
     format!("P{}", (q * 1e9).round() / 1e7)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::sections::Recurring;
+    use crate::units::SECOND;
+
+    /// A run of 64 sections of 1 s with 1000 requests each; `beyond` says how many are slow in each.
+    fn run(beyond: impl Fn(usize) -> f64, recurring: Vec<Recurring>) -> (Sections, Vec<Vec<Part>>) {
+        let section =
+            |index: u64| Section { start: index * SECOND, end: (index + 1) * SECOND, ..Section::default() };
+        let list = (0..64).map(section).collect();
+        let parts = (0..64).map(|index| Part { sum: beyond(index), of: 1000.0 }).collect();
+        (Sections { list, recurring, ..Sections::default() }, vec![parts])
+    }
+
+    fn saves(every: usize) -> Vec<Recurring> {
+        let at = |start: u64| Recurring { kind: "bgsave", start, end: start + SECOND / 2 };
+        (0..64).step_by(every).map(|index| at(index as u64 * SECOND)).collect()
+    }
+
+    fn said(run: &(Sections, Vec<Vec<Part>>), q: f64) -> Option<String> {
+        too_little(&[&run.0], &run.1, q, 64_000)
+    }
+
+    #[test]
+    fn requests_beyond_a_quantile_are_counted() {
+        let even = run(|_| 6.4, Vec::new());
+        assert_eq!(said(&even, 0.99), None);
+        assert_eq!(said(&even, 0.9999).as_deref(), Some("P99.99 needs 100000 requests, this run has 64000"));
+    }
+
+    #[test]
+    fn a_tail_of_few_cycles_names_them() {
+        let spikes = |every| move |index: usize| if index.is_multiple_of(every) { 100.0 } else { 0.1 };
+        assert_eq!(
+            said(&run(spikes(20), saves(20)), 0.99).as_deref(),
+            Some("P99 needs 10 bgsave cycles, this run has 4")
+        );
+        assert_eq!(said(&run(spikes(6), saves(6)), 0.99), None, "11 cycles are enough");
+        // Children that have nothing to do with the tail do not excuse it, nor explain it.
+        let reason =
+            said(&run(|index| if index < 3 { 100.0 } else { 0.1 }, saves(6)), 0.99).expect("3 sections");
+        assert!(reason.starts_with("P99 rests on about 3 episodes"), "{reason}");
+    }
+
+    #[test]
+    fn a_tail_that_one_cycle_makes_is_one_observation() {
+        let uneven = |index: usize| {
+            if index == 0 {
+                1000.0
+            } else if index.is_multiple_of(4) {
+                5.0
+            } else {
+                0.0
+            }
+        };
+        let reason = said(&run(uneven, saves(4)), 0.99).expect("one cycle");
+        assert_eq!(reason, "P99 needs 10 bgsave cycles, this run has 16, of which 1 make it");
+    }
+
+    #[test]
+    fn the_cause_is_what_the_sections_of_the_tail_have_more_of() {
+        let (mut sections, parts) = run(|index| if index < 5 { 50.0 } else { 0.0 }, Vec::new());
+        for (index, section) in sections.list.iter_mut().enumerate() {
+            section.busy[Cause::Command as usize] = 1_000_000;
+            section.busy[Cause::HostNoise as usize] = if index < 5 { 90_000 } else { 10_000 };
+        }
+        let reason = said(&(sections, parts), 0.99).expect("5 sections");
+        assert!(reason.starts_with("P99 rests on about 5 episodes (host-noise)"), "{reason}");
+    }
+
+    #[test]
+    fn weights_count_as_equal_ones() {
+        assert_eq!(kish([2.0; 7].into_iter()), 7.0);
+        assert_eq!(kish([0.0, 3.0, 0.0].into_iter()), 1.0);
+        assert_eq!(kish(std::iter::empty()), 0.0);
+        assert_eq!([0.5, 0.99, 0.999, 0.9999].map(name), ["P50", "P99", "P99.9", "P99.99"]);
+    }
+}

@@ -57,6 +57,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
         run: RunConfig {
             duration,
             warmup: 0,
+            warmup_auto: false,
             seed: 1,
             windows: vec![10 * SECOND],
             interval: SECOND,

@@ -25,7 +25,7 @@ const LEVELS: &[&[&str]] = &[
     &["cluster"],
     &["experiment"],
     &["report"],
-    &["bench", "coverage"],
+    &["bench", "coverage", "pilot"],
     &["cli"],
 ];
 

@@ -1,10 +1,11 @@
 //! `[run]`: length, seed, and what is recorded.
 
 use super::super::RunConfig;
-use super::super::keys::RUN;
+use super::super::keys::{Kind, RUN, SPAN_MAX};
 use super::super::reader::{Reader, Section};
 use super::super::shapes::spans;
-use super::super::tree::{Place, Table};
+use super::super::tree::{Place, Table, Value};
+use super::super::values::whole;
 use crate::units::{MILLISECOND, Nanos, SECOND, format_span};
 
 /// Windows when nobody chooses any.
@@ -18,9 +19,13 @@ const ROWS_MAX: u64 = 10_000_000;
 pub fn read(tree: &Table, reader: &mut Reader) -> RunConfig {
     let section = Section::single(&RUN, tree);
     let duration = reader.whole(&section, "duration");
-    let warmup = reader.whole(&section, "warmup");
+    let warmup = reader.read(&section, "warmup", |node| match &node.value {
+        Value::Text(text) if text == "auto" => Ok(None),
+        _ => whole(node, Kind::Span(0, SPAN_MAX)).map(Some),
+    });
+    let warmup_auto = warmup.value == Some(None);
     let length = duration.value.unwrap_or(3600 * SECOND);
-    let warmup_span = warmup.value.unwrap_or_else(|| {
+    let warmup_span = warmup.value.flatten().unwrap_or_else(|| {
         let (span, text) = if length >= WARMUP_FROM { (60 * SECOND, "60s") } else { (0, "0s") };
         if !warmup.given {
             reader.record(&section, "warmup", format!("{text:?}"), Place::default_value().origin);
@@ -46,6 +51,7 @@ pub fn read(tree: &Table, reader: &mut Reader) -> RunConfig {
     RunConfig {
         duration: length,
         warmup: warmup_span,
+        warmup_auto,
         seed,
         windows,
         interval: row,
