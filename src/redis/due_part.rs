@@ -66,11 +66,8 @@ impl Part {
     /// Joined with a later one of its class, if that is possible.
     fn joined(&self, later: &Part) -> Option<Part> {
         let (mine, theirs) = (self.span(), later.span());
-        let span = Span {
-            first: mine.first,
-            last: mine.last.max(theirs.last),
-            keys: mine.keys + theirs.keys,
-        };
+        let span =
+            Span { first: mine.first, last: mine.last.max(theirs.last), keys: mine.keys + theirs.keys };
         // 49 days apart is too far.
         let joins = self.class() == later.class() && self.class() != EXACT;
         (joins && span.last - span.first <= u32::MAX.into()).then(|| Part::new(self.class(), span))

@@ -56,13 +56,7 @@ impl Server {
     /// Executes command number `n` if its key, number `r` of a class, is not due although near its deadline; false when
     /// nothing was done.
     #[inline(never)]
-    fn renew_near(
-        &mut self,
-        plan: &GroupPlan,
-        way: Option<usize>,
-        (class, r): (usize, u64),
-        n: u64,
-    ) -> bool {
+    fn renew_near(&mut self, plan: &GroupPlan, way: Option<usize>, (class, r): (usize, u64), n: u64) -> bool {
         let present = self.keyspace.present()[class];
         let held = self.expires.look(class, r, present, &mut plan.presence.of(n));
         let is_near = matches!(held, Held::Waiting(..));
