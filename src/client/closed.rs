@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::group::Thread;
+use super::thread::Thread;
 use crate::dist::{Dist, Sampler};
 use crate::rng::Stream;
 use crate::units::{NEVER, Nanos};

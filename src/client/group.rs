@@ -1,19 +1,17 @@
 //! One group of clients: its source of requests, the network in between, and the client threads that read replies.
 
 use super::closed::ClosedLoop;
+use super::jitter::Jitter;
 use super::open::OpenLoop;
 use super::program::{Program, Starts};
 use super::routed::{Routed, Sent};
+use super::thread::Thread;
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
-use crate::dist::{Dist, Sampler};
-use crate::rng::{Stream, StreamId, Streams};
+use crate::rng::{StreamId, Streams};
 use crate::scenario::pattern::Pattern;
 use crate::scenario::{Source, Workload};
 use crate::units::{KIB, Nanos, SECOND};
-
-/// Delays made at once.
-const JITTERS: usize = 64;
 
 /// One write of a client: commands of one connection that arrive together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,51 +47,6 @@ enum Origin {
     Closed(ClosedLoop),
     Program(Box<Program>),
     Routed(Box<Routed>),
-}
-
-/// A client thread.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Thread {
-    /// It is busy until then with what is in its queue.
-    pub(super) free_at: Nanos,
-    /// When the last reply for it came.
-    last_reply_at: Nanos,
-}
-
-/// Delays of replies in the network, made in batches: one plain loop, whose look-ups do not wait for one another.
-#[derive(Clone, Debug)]
-struct Jitter {
-    sampler: Sampler,
-    stream: Stream,
-    batch: [Nanos; JITTERS],
-    next: usize,
-}
-
-impl Jitter {
-    fn new(dist: &Dist, stream: Stream) -> Self {
-        let sampler = Sampler::new(dist);
-        let batch = [sampler.fixed().unwrap_or(0); JITTERS];
-        Jitter { sampler, stream, batch, next: JITTERS }
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Nanos {
-        if self.next == JITTERS {
-            self.refill();
-        }
-        let jitter = self.batch[self.next];
-        self.next += 1;
-        jitter
-    }
-
-    #[inline(never)]
-    fn refill(&mut self) {
-        self.next = 0;
-        if self.sampler.fixed().is_none() {
-            let (sampler, stream) = (&self.sampler, &mut self.stream);
-            self.batch.iter_mut().for_each(|jitter| *jitter = sampler.sample(stream));
-        }
-    }
 }
 
 /// A group of clients.
@@ -381,11 +334,17 @@ impl ClientGroup {
     /// Takes the next client write.
     #[inline(always)]
     pub fn take(&mut self) -> Unit {
-        let arrived_at = self.next_arrival_at();
         let readable_at = self.next_readable_at;
-        let connection = match &mut self.origin {
-            Origin::Open(open) => open.take(),
-            Origin::Closed(closed) => closed.take(self.pipeline, &mut self.threads),
+        let (arrived_at, connection, next_at) = match &mut self.origin {
+            Origin::Open(open) => {
+                let (arrived_at, connection) = (open.next_at(), open.take());
+                (arrived_at, connection, open.next_at())
+            }
+            Origin::Closed(closed) => {
+                let (arrived_at, connection) =
+                    (closed.next_at(), closed.take(self.pipeline, &mut self.threads));
+                (arrived_at, connection, closed.next_at())
+            }
             Origin::Program(_) => return self.take_step(),
             Origin::Routed(_) => return self.take_routed(),
         };
@@ -399,7 +358,7 @@ impl ClientGroup {
             ..Unit::default()
         };
         self.next_command += self.pipeline as u64;
-        self.look_ahead();
+        self.next_readable_at = next_at.saturating_add(self.way_in);
         unit
     }
 
@@ -414,41 +373,30 @@ impl ClientGroup {
     pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
         let connection = connection - self.first_connection;
         let number = self.thread_of[connection as usize] as usize;
-        let jitter = self.jitter.next();
-        // A thread takes replies in the order in which the server sent them.
-        let here_at = (sent_at + self.one_way + jitter).max(self.threads[number].last_reply_at);
-        self.threads[number].last_reply_at = here_at;
-        if let Origin::Closed(closed) = &mut self.origin {
-            closed.catch_up(connection, here_at, &mut self.threads);
-        }
-        let thread = &mut self.threads[number];
-        let read_at = if here_at > thread.free_at {
-            here_at + self.wakeup.at(here_at - thread.free_at)
-        } else {
-            thread.free_at
-        };
+        let sent_at = sent_at + self.one_way + self.jitter.next();
         let read = self.per_reply + self.per_command * commands as u64;
-        thread.free_at = read_at + read;
-        self.client_busy += read;
+        let thread = &mut self.threads[number];
+        if let Origin::Closed(closed) = &mut self.origin {
+            let here_at = thread.takes(sent_at);
+            closed.catch_up(connection, here_at, &mut self.threads);
+            let read_at = self.threads[number].read(here_at, read, &self.wakeup);
+            self.client_busy += read;
+            if closed.replied(connection, commands, read_at + read, &self.threads) {
+                self.client_busy += self.per_send;
+            }
+            self.look_ahead();
+            return read_at;
+        }
+        let here_at = thread.takes(sent_at);
+        let read_at = thread.read(here_at, read, &self.wakeup);
+        // Sends are made beside the replies: their time is taken here.
+        thread.free_at += self.per_send;
+        self.client_busy += read + self.per_send;
         match &mut self.origin {
-            Origin::Routed(routed) => {
-                thread.free_at += self.per_send;
-                self.client_busy += self.per_send;
-                if routed.tells {
-                    routed.replies.push((connection, commands, read_at + read));
-                }
+            Origin::Routed(routed) if routed.tells => {
+                routed.replies.push((connection, commands, read_at + read));
             }
-            Origin::Open(_) | Origin::Program(_) => {
-                // Sends are made beside the replies: their time is taken here.
-                self.threads[number].free_at += self.per_send;
-                self.client_busy += self.per_send;
-            }
-            Origin::Closed(closed) => {
-                if closed.replied(connection, commands, read_at + read, &self.threads) {
-                    self.client_busy += self.per_send;
-                }
-                self.look_ahead();
-            }
+            _ => {}
         }
         read_at
     }

@@ -2,6 +2,7 @@
 
 pub mod closed;
 pub mod group;
+mod jitter;
 pub mod key_classes;
 pub mod key_names;
 pub mod keys;
@@ -17,3 +18,4 @@ pub mod routed;
 pub mod slab;
 pub mod slot_counts;
 pub mod slot_maps;
+mod thread;
