@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "summary.csv",
     "timeline.csv",
     "events.csv",
@@ -32,6 +32,7 @@ const FILES: [&str; 15] = [
     "uncertainty.csv",
     "sensitivity.csv",
     "sensitivity.json",
+    "points.csv",
     MANIFEST,
 ];
 
