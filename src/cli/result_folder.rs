@@ -36,6 +36,7 @@ const FILES: &[&str] = &[
     "replications.csv",
     "size.csv",
     "curve.csv",
+    "points.csv",
     MANIFEST,
 ];
 

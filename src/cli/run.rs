@@ -72,12 +72,10 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
         folder.write(&files, &interrupt)?;
     }
     notes(&scenario, &result, wall_clock, args.format, terminal);
+    let of_machine = || machine.as_ref().map_or_else(String::new, uncertainty::human);
     match args.format {
-        Format::Human if terminal.quiet => terminal.print(&human::answer(&result, &about)),
-        Format::Human => {
-            let of_machine = machine.as_ref().map_or_else(String::new, uncertainty::human);
-            terminal.print(&(human::render(&result, &about) + &of_machine))
-        }
+        Format::Human if terminal.quiet => terminal.print(&(human::answer(&result, &about) + &of_machine())),
+        Format::Human => terminal.print(&(human::render(&result, &about) + &of_machine())),
         Format::Json => {
             let machine_uncertainty = machine.as_ref().map(uncertainty::output);
             let output = RunOutput { machine_uncertainty, ..json::run_output(&result, &about) };

@@ -78,7 +78,7 @@ pub struct SensitivityArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     format: Format,
-    /// Write sensitivity.csv, sensitivity.json and manifest.json into this folder
+    /// Write sensitivity.csv, sensitivity.json, points.csv and manifest.json into this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Write into a folder that holds other files
@@ -136,6 +136,7 @@ pub fn sensitivity(args: &SensitivityArgs, terminal: &Terminal) -> Result<(), Fa
         let files = [
             ("sensitivity.csv", report.csv()),
             ("sensitivity.json", report.json()),
+            ("points.csv", report.points()),
             (MANIFEST, manifest(&plan.scenario, started.elapsed())),
         ];
         folder.write(&files, &interrupt)?;

@@ -3,9 +3,9 @@
 use super::design::cube::Cube;
 use super::metric::Metric;
 use super::prices::Prices;
-use super::uncertainty::{Spread, spread};
+use super::uncertainty::{Flips, Spread, flips, spread};
 use super::variants::{Answer, Variants};
-use crate::stats::paired::{Interval, Moments};
+use crate::stats::paired::{Interval, Moments, Paired};
 
 /// Replications of each draw: two tell what the draw makes of a metric from what the run does.
 pub const DRAW_REPLICATIONS: u64 = 2;
@@ -71,6 +71,40 @@ pub fn machine(variants: &Variants<'_>, prices: &Prices, draws: u64, seed: u64) 
         reason: answers.iter().find_map(|answer| answer.clone().err()),
         metrics: variants.metrics.iter().enumerate().filter_map(uncertain).collect(),
     })
+}
+
+/// Whether the difference B − A of each metric holds whatever the prices of the machine are, of two scenarios on the same
+/// one: its paired interval under the model's own prices over [`OWN_REPLICATIONS`], beside those under each draw over as many
+/// replications as `a` says, at least [`DRAW_REPLICATIONS`].
+///
+/// None for a metric that a run lacks. Draws in which one of the two cannot run are left out. None at all if it was stopped.
+pub fn differences(
+    a: &Variants<'_>,
+    b: &Variants<'_>,
+    prices: &Prices,
+    draws: u64,
+    seed: u64,
+) -> Option<Vec<Option<Flips>>> {
+    let shares = shares(prices, draws, seed);
+    let sides = [a, b].map(|side| {
+        let own = Variants { replications: OWN_REPLICATIONS, ..*side }.run(1, |_| Vec::new())?;
+        let replications = a.replications.max(DRAW_REPLICATIONS);
+        let drawn = Variants { replications, ..*side }.run(shares.len(), |draw| prices.at(&shares[draw]))?;
+        Some((own, drawn))
+    });
+    let [Some((own_a, drawn_a)), Some((own_b, drawn_b))] = sides else { return None };
+    let of_metric = |metric: usize| {
+        let own = difference(&own_a[0], &own_b[0], metric)?;
+        let drawn = drawn_a.iter().zip(&drawn_b).filter_map(|(a, b)| difference(a, b, metric));
+        Some(flips(&own, &drawn.collect::<Vec<_>>(), SAMPLING_LEVEL))
+    };
+    Some((0..a.metrics.len()).map(of_metric).collect())
+}
+
+/// The paired interval of B − A.
+fn difference(a: &Answer, b: &Answer, metric: usize) -> Option<Interval> {
+    let values = |answer: &'_ Answer| answer.as_ref().ok()?[metric].clone();
+    Some(Paired::of(&values(a)?, &values(b)?, SAMPLING_LEVEL).difference)
 }
 
 fn of_draws(shares: &[Vec<f64>], answers: &[Answer], metric: usize) -> Option<Spread> {

@@ -101,7 +101,7 @@ impl Report<'_> {
             method: own.method.name(),
             samples: own.samples,
             replications: own.replications,
-            points: own.points,
+            points: own.points.len(),
             failed_points: own.failed,
             failed_reason: own.reason.as_deref(),
             metrics: own.metrics.iter().map(|metric| self.metric(metric)).collect(),
@@ -140,6 +140,25 @@ impl Report<'_> {
         table(header, rows)
     }
 
+    /// `points.csv`: a row for each point, with its share of every dimension (0 to 1) and the value of every metric, empty
+    /// where the point could not run. Points of one sample (trajectory or row) stand together; those of a row of Sobol are
+    /// A, B, then A with each column of B.
+    pub fn points(&self) -> Vec<u8> {
+        let own = self.analysis;
+        let head = ["scenario", "seed", "sample", "point"].map(str::to_owned);
+        let shares = own.dimensions.iter().map(|own| format!("{}_share", own.name.replace(['.', '-'], "_")));
+        let metrics = own.metrics.iter().map(|own| own.metric.column());
+        let length = own.points.len() / own.samples;
+        let rows = own.points.iter().enumerate().map(|(point, shares)| {
+            let numbers = [(point / length).to_string(), point.to_string()];
+            let shares = shares.iter().map(f64::to_string);
+            let values = own.metrics.iter().map(|own| number(own.results[point]));
+            let head = [self.scenario.to_owned(), self.seed.to_string()].into_iter().chain(numbers);
+            head.chain(shares).chain(values).collect()
+        });
+        table(head.into_iter().chain(shares).chain(metrics).collect(), rows)
+    }
+
     /// Tables for people, what matters most first.
     pub fn human(&self) -> String {
         let own = self.analysis;
@@ -152,12 +171,12 @@ impl Report<'_> {
             self.scenario,
             own.dimensions.len(),
             own.samples,
-            own.points,
+            own.points.len(),
             own.replications,
             if own.replications == 1 { "run" } else { "runs" },
         );
         if let (Some(reason), failed) = (&own.reason, own.failed) {
-            let share = 100.0 * failed as f64 / own.points as f64;
+            let share = 100.0 * failed as f64 / own.points.len() as f64;
             text.push_str(&format!(
                 "{failed} points ({share:.1} %) cannot run, the first because: {reason}\n"
             ));
@@ -221,6 +240,11 @@ fn row<'a>(dimension: &'a Dimension, finding: Option<&Finding>) -> RowOutput<'a>
             RowOutput { first: Some(own.first.into()), total: Some(own.total.into()), ..bare }
         }
     }
+}
+
+/// A number in a table's cell; empty for none.
+pub(super) fn number(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
 }
 
 /// By what rows are sorted.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::csv::table;
-use super::sensitivity::unit_name;
+use super::sensitivity::{number, unit_name};
 use crate::experiment::machine::{DRAW_REPLICATIONS, Machine, OWN_REPLICATIONS, Uncertain};
 use crate::experiment::uncertainty::{MACHINE_LEVEL, Spread};
 
@@ -140,17 +140,15 @@ pub fn human(machine: &Machine) -> String {
     text
 }
 
-/// `mostly fork.per-gib`, `by fork.per-gib, cpu.read and 2 others`, or that none stands out.
+/// `mostly fork.per-gib`, `by fork.per-gib, cpu.read`, or that none stands out.
 fn carriers(spread: &Spread, machine: &Machine) -> String {
     let Some(first) = spread.carriers.first() else { return "no single price stands out".to_owned() };
-    let most = if first.correlation.powi(2) >= MOST { "mostly" } else { "by" };
-    let names: Vec<&str> =
-        spread.carriers.iter().take(NAMED).map(|carrier| machine.prices[carrier.price].as_str()).collect();
-    let listed = match most {
-        "mostly" => names[0].to_owned(),
-        _ => names.join(", "),
-    };
-    format!("{most} {listed}")
+    if first.correlation.powi(2) >= MOST {
+        return format!("mostly {}", machine.prices[first.price]);
+    }
+    let named = spread.carriers.iter().take(NAMED);
+    let names: Vec<&str> = named.map(|carrier| machine.prices[carrier.price].as_str()).collect();
+    format!("by {}", names.join(", "))
 }
 
 /// `uncertainty.csv`.
@@ -161,7 +159,6 @@ pub fn csv(machine: &Machine, scenario: &str, seed: u64) -> Vec<u8> {
         let name = own.metric.to_string();
         let values = &output.metrics[&name];
         let ends = values.machine;
-        let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
         let carriers: Vec<&str> = values.carriers.iter().map(|carrier| carrier.price.as_str()).collect();
         vec![
             scenario.to_owned(),

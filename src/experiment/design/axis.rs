@@ -26,6 +26,8 @@ pub struct Axis {
     pub form: Option<Form>,
     /// What it takes.
     pub values: Values,
+    /// It was a range, which in a grid has become a list.
+    pub is_range: bool,
 }
 
 /// What an axis takes.
@@ -91,7 +93,8 @@ impl Axis {
         }
         let form = form(key, &items);
         let values = values(key, items, form).map_err(|fault| of_key(key, fault))?;
-        Ok(Axis { key: key.to_owned(), with, place, form, values })
+        let is_range = matches!(values, Values::Range(_));
+        Ok(Axis { key: key.to_owned(), with, place, form, values, is_range })
     }
 
     /// The value at a share of the axis, 0 ≤ `share` < 1: levels of a list are equally likely, a range is continuous.
@@ -102,14 +105,6 @@ impl Axis {
                 levels[index.min(levels.len() - 1)].clone()
             }
             Values::Range(range) => range.at(share),
-        }
-    }
-
-    /// Values to try before anything runs: all of a list, the ends of a range.
-    pub fn extremes(&self) -> Vec<Level> {
-        match &self.values {
-            Values::List(levels) => levels.clone(),
-            Values::Range(range) => vec![range.level(range.low), range.level(range.high)],
         }
     }
 
@@ -140,7 +135,7 @@ impl Level {
 }
 
 impl Range {
-    /// The values of a grid: `points` of them, whole numbers once each.
+    /// The values of a grid: `points` ≥ 2 of them, whole numbers once each.
     pub fn levels(&self, points: u64) -> Vec<Level> {
         let last = points - 1;
         let number = |index: u64| match index {

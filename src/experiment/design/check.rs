@@ -1,16 +1,17 @@
 //! Values that no point could run with, found before anything runs.
 //!
-//! Every value of a list and both ends of a range are tried: alone, and with the first and with the last sound values of
+//! Every value of a list and both ends of a range are tried, in a grid too: alone, and with the first and with the last sound values of
 //! the other axes. What is wrong each time is wrong with the value. What is wrong only in company is a point that cannot
 //! run, which is the business of that point. What is wrong without any value is wrong with the scenario.
 
-use super::axis::{Axis, Level};
+use super::axis::{Axis, Level, Values};
 use crate::experiment::template::{Assignment, Template};
 use crate::scenario::problem::Problem;
 
-/// Axes that move together, and what is wrong with each of their values alone.
+/// Axes that move together, and what is wrong with each value alone that is tried.
 struct Group<'a> {
     axes: Vec<&'a Axis>,
+    /// For each axis, the values that are tried, in step.
     values: Vec<Vec<Level>>,
     alone: Vec<Vec<Problem>>,
 }
@@ -47,18 +48,38 @@ pub fn values(template: &Template, axes: &[Axis], groups: &[Vec<usize>]) -> Vec<
 
 impl<'a> Group<'a> {
     fn new(axes: Vec<&'a Axis>) -> Self {
-        let values = axes.iter().map(|axis| axis.extremes()).collect();
-        Group { axes, values, alone: Vec::new() }
+        let count = |axis: &&Axis| match &axis.values {
+            Values::List(levels) => levels.len(),
+            Values::Range(_) => 2,
+        };
+        let count = axes.iter().map(count).max().unwrap_or(0);
+        // What is between the ends of a range is sound if they are.
+        let tried: Vec<usize> = match axes.iter().all(|axis| axis.is_range) {
+            true => vec![0, count - 1],
+            false => (0..count).collect(),
+        };
+        let values = axes.iter().map(|axis| {
+            let of_range;
+            let levels = match &axis.values {
+                Values::List(levels) => levels,
+                Values::Range(range) => {
+                    of_range = range.levels(count as u64);
+                    &of_range
+                }
+            };
+            tried.iter().map(|&value| levels[value.min(levels.len() - 1)].clone()).collect()
+        });
+        Group { values: values.collect(), axes, alone: Vec::new() }
     }
 
     fn count(&self) -> usize {
-        self.values.iter().map(Vec::len).max().unwrap_or(0)
+        self.values.first().map_or(0, Vec::len)
     }
 
     fn assignments(&self, value: usize) -> Vec<Assignment> {
-        let assign = |(axis, levels): (&&Axis, &Vec<Level>)| {
-            let level = &levels[value.min(levels.len() - 1)];
-            Assignment { key: axis.key.clone(), value: level.text.clone() }
+        let assign = |(axis, levels): (&&Axis, &Vec<Level>)| Assignment {
+            key: axis.key.clone(),
+            value: levels[value].text.clone(),
         };
         self.axes.iter().zip(&self.values).map(assign).collect()
     }

@@ -179,6 +179,16 @@ fn a_value_that_is_wrong_only_in_company_is_left_to_its_point() {
 }
 
 #[test]
+fn a_range_of_a_million_values_is_tried_at_its_ends() {
+    let design = build(&spec(&["run.seed=1..1000000:1000000"]), "");
+    assert_eq!((design.len(), design.point(999_999)[0].value.as_str()), (1_000_000, "1000000"));
+    // Together with a list, each of the list's values is tried with its own.
+    build(&spec(&["run.duration~run.warmup=2s..30s:3", "run.warmup=1s,15s,29s"]), "");
+    let text = problems(&spec(&["run.duration~run.warmup=2s..30s:3", "run.warmup=1s,17s,29s"]), "");
+    assert!(text.contains("run.warmup: the warm-up of 17.0 s"), "{text}");
+}
+
+#[test]
 fn designs_without_points_are_refused() {
     let vary = spec(&["redis.hz=10,20"]);
     assert!(problems(&DesignSpec::default(), "").contains("nothing is varied"));

@@ -49,8 +49,8 @@ pub struct Analysis {
     pub samples: usize,
     /// Replications of each point.
     pub replications: u64,
-    /// Points evaluated.
-    pub points: usize,
+    /// Points evaluated, in the unit cube; those of the first sample in order, then those of the next.
+    pub points: Vec<Vec<f64>>,
     /// Points that could not run.
     pub failed: usize,
     /// Why, of the first of them.
@@ -66,6 +66,8 @@ pub struct Analysis {
 pub struct OfMetric {
     /// The metric.
     pub metric: Metric,
+    /// Its value at each point: the mean of the replications, none where there is none.
+    pub results: Vec<Option<f64>>,
     /// Trajectories or rows left out because a point of theirs has no value.
     pub dropped: usize,
     /// One for each dimension; none if too few were left, or the metric never varies.
@@ -148,32 +150,33 @@ pub fn analyse(
     };
     let answers = variants.run(points.len(), |point| dimensions.at(&points[point]))?;
     let metrics = variants.metrics.iter().enumerate();
+    let metrics = metrics.map(|(index, metric)| plan.of_metric(metric, means(&answers, index))).collect();
     Some(Analysis {
         method,
         samples,
         replications: variants.replications,
-        points: points.len(),
         failed: answers.iter().filter(|answer| answer.is_err()).count(),
         reason: answers.iter().find_map(|answer| answer.clone().err()),
         dimensions: list,
-        metrics: metrics.map(|(index, metric)| plan.of_metric(metric, &means(&answers, index))).collect(),
+        points,
+        metrics,
     })
 }
 
 impl Plan {
-    fn of_metric(&self, metric: &Metric, results: &[Option<f64>]) -> OfMetric {
+    fn of_metric(&self, metric: &Metric, results: Vec<Option<f64>>) -> OfMetric {
         let (length, findings) = match self {
             Plan::Morris(trajectories) => {
-                let effects = trajectories.effects(results);
+                let effects = trajectories.effects(&results);
                 (trajectories.length(), effects.map(|list| list.into_iter().map(Finding::Effect).collect()))
             }
             Plan::Sobol(rows) => {
-                let indices = rows.indices(results);
+                let indices = rows.indices(&results);
                 (rows.length(), indices.map(|list| list.into_iter().map(Finding::Index).collect()))
             }
         };
         let dropped = results.chunks(length).filter(|own| own.contains(&None)).count();
-        OfMetric { metric: metric.clone(), dropped, findings }
+        OfMetric { metric: metric.clone(), results, dropped, findings }
     }
 }
 

@@ -4,9 +4,10 @@
 //! known. Their difference is its part in interactions.
 //!
 //! Method: two tables A and B of N points each, and for each dimension A with that column taken from B (Saltelli, Annoni,
-//! Azzini, Campolongo, Ratto and Tarantola, Computer Physics Communications 181, 2010), N (k + 2) points in all. Both
-//! indices are estimated from mean squares of differences (Jansen, Computer Physics Communications 117, 1999). A and B are
-//! the halves of one scrambled Sobol sequence. Intervals are percentiles of 500 resamples of the rows: an independent
+//! Azzini, Campolongo, Ratto and Tarantola, Computer Physics Communications 181, 2010), N (k + 2) points in all. Total
+//! indices are Jansen's mean squares of differences (Computer Physics Communications 117, 1999), those of the first order
+//! are the paper's own (its table 2), which are exactly 0 for a dimension that does nothing. A and B are the halves of one
+//! scrambled Sobol sequence. Intervals are percentiles of 500 resamples of the rows: an independent
 //! sample's, and so rather wide for a Sobol sequence.
 
 use crate::experiment::design::cube::{Cube, SOBOL_DIMENSIONS_MAX, SOBOL_POINTS_MAX};
@@ -105,19 +106,20 @@ impl Rows {
 
 /// First-order and total index of each dimension from the chosen rows; none without variance.
 fn estimate(rows: &[Row], chosen: &[usize], dimensions: usize) -> Option<Vec<(f64, f64)>> {
-    let n = chosen.len() as f64;
-    let both = || chosen.iter().flat_map(|&row| [rows[row].a, rows[row].b]);
-    let mean = both().sum::<f64>() / (2.0 * n);
-    let variance = both().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (2.0 * n);
+    let mean = |of: &dyn Fn(&Row) -> f64| {
+        chosen.iter().map(|&row| of(&rows[row])).sum::<f64>() / chosen.len() as f64
+    };
+    let both = mean(&|row| (row.a + row.b) / 2.0);
+    let variance = mean(&|row| ((row.a - both).powi(2) + (row.b - both).powi(2)) / 2.0);
     if !(variance > 0.0) {
         return None;
     }
-    let half_square = |difference: &dyn Fn(&Row) -> f64| {
-        chosen.iter().map(|&row| difference(&rows[row])).map(|d| d * d).sum::<f64>() / (2.0 * n) / variance
-    };
+    // What is multiplied is taken from the mean of all results, which costs no bias and spares most of the scatter.
+    let all = mean(&|row| (row.a + row.b + row.mixed.iter().sum::<f64>()) / (dimensions + 2) as f64);
     let pair = |dimension: usize| {
-        let first = 1.0 - half_square(&|row| row.b - row.mixed[dimension]);
-        (first, half_square(&|row| row.a - row.mixed[dimension]))
+        let first = mean(&|row| (row.b - all) * (row.mixed[dimension] - row.a));
+        let total = mean(&|row| (row.a - row.mixed[dimension]).powi(2) / 2.0);
+        (first / variance, total / variance)
     };
     Some((0..dimensions).map(pair).collect())
 }
@@ -132,6 +134,7 @@ fn interval(value: f64, mut resampled: Vec<f64>) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::paired::Moments;
     use std::f64::consts::PI;
 
     /// Ishigami and Homma 1990 with a = 7 and b = 0.1, over the unit cube.
@@ -165,37 +168,41 @@ mod tests {
         G.iter().map(index).collect()
     }
 
-    /// Whether all indices are within `errors` standard errors of the truth, those of an independent sample.
-    fn agree(f: fn(&[f64]) -> f64, truth: &[(f64, f64)], seed: u64, errors: f64) -> bool {
-        let rows = Rows::new(2048, truth.len(), seed);
-        let results: Vec<_> = rows.points().iter().map(|point| Some(f(point))).collect();
-        let close = |found: Interval, truth: f64| {
-            let error = (found.high - found.low) / (2.0 * 1.96);
-            // Below this an index is zero for everybody.
-            (found.value - truth).abs() <= errors * error + 1e-4
+    /// How far the indices are from the truth, in standard errors of their means over 16 scramblings; the worst of them.
+    fn errors_off(f: impl Fn(&[f64]) -> f64, truth: &[(f64, f64)]) -> f64 {
+        let mut found: Vec<Vec<f64>> = vec![Vec::new(); 2 * truth.len()];
+        for seed in 0..16 {
+            let rows = Rows::new(2048, truth.len(), seed);
+            let results: Vec<_> = rows.points().iter().map(|point| Some(f(point))).collect();
+            let indices = rows.indices(&results).expect("it varies");
+            let values = indices.iter().flat_map(|own| [own.first.value, own.total.value]);
+            found.iter_mut().zip(values).for_each(|(own, value)| own.push(value));
+        }
+        let truth = truth.iter().flat_map(|&(first, total)| [first, total]);
+        let off = |(own, truth): (&Vec<f64>, f64)| {
+            let moments = Moments::of(own);
+            (moments.mean - truth).abs() / moments.error()
         };
-        let indices = rows.indices(&results).expect("it varies");
-        indices.iter().zip(truth).all(|(own, truth)| close(own.first, truth.0) && close(own.total, truth.1))
+        found.iter().zip(truth).map(off).fold(0.0, f64::max)
     }
 
     #[test]
     fn indices_of_the_ishigami_function_are_found() {
-        for seed in 0..10 {
-            assert!(agree(ishigami, &ishigami_indices(), seed, 4.0), "{seed}");
-        }
+        let off = errors_off(ishigami, &ishigami_indices());
+        assert!(off < 4.0, "{off}");
     }
 
     #[test]
     fn indices_of_the_sobol_g_function_are_found() {
-        for seed in 0..10 {
-            assert!(agree(sobol_g, &sobol_g_indices(), seed, 4.0), "{seed}");
-        }
+        let off = errors_off(sobol_g, &sobol_g_indices());
+        assert!(off < 4.0, "{off}");
     }
 
     #[test]
     fn a_function_that_is_a_little_different_is_told_apart() {
-        let off = |point: &[f64]| ishigami(&[point[0], point[1], 0.5 + 0.9 * (point[2] - 0.5)]);
-        assert!((0..10).any(|seed| !agree(off, &ishigami_indices(), seed, 4.0)));
+        let other = |point: &[f64]| ishigami(&[point[0], point[1], 0.5 + 0.98 * (point[2] - 0.5)]);
+        let off = errors_off(other, &ishigami_indices());
+        assert!(off > 8.0, "{off}");
     }
 
     #[test]
