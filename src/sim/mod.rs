@@ -7,6 +7,7 @@
 mod alone;
 pub(crate) mod atomic_calls;
 mod hot_key;
+mod info;
 mod lane;
 pub(crate) mod member;
 mod node_calls;
@@ -19,6 +20,7 @@ mod replicas;
 pub(crate) mod run;
 pub(crate) mod silence;
 mod special;
+mod start_phase;
 mod turn;
 mod waiting;
 

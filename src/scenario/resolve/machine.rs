@@ -34,8 +34,9 @@ pub fn load(
         true => base_dir.join(typed).to_string_lossy().into_owned(),
         false => typed.to_owned(),
     };
-    match models::load_with(&path, &reader.files) {
-        Ok((model, _)) => Some(model),
+    let files = reader.files.clone();
+    match files.model(&path, || models::load_with(&path, &files).map(|(model, _)| model)) {
+        Ok(model) => Some((*model).clone()),
         Err(problems) => {
             for problem in problems.0 {
                 // Without a position of its own, the complaint is about the name.
