@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Tells how far a sweep is.
 pub struct PointMeter<'a> {
     terminal: &'a Terminal,
-    sweep: &'a Sweep,
+    axes: Vec<String>,
     bar: Option<ProgressBar>,
     started: Instant,
     line_at: Instant,
@@ -38,11 +38,11 @@ struct Worst {
 
 impl<'a> PointMeter<'a> {
     /// Starts the clock; `done` points of `total` are there already.
-    pub fn new(terminal: &'a Terminal, sweep: &'a Sweep, done: u64, total: u64) -> Self {
+    pub fn new(terminal: &'a Terminal, sweep: &Sweep, done: u64, total: u64) -> Self {
         let now = Instant::now();
         PointMeter {
             terminal,
-            sweep,
+            axes: sweep.design.columns(),
             bar: None,
             started: now,
             line_at: now + LINE_EVERY,
@@ -57,7 +57,7 @@ impl<'a> PointMeter<'a> {
     pub fn add(&mut self, point: &Point) {
         self.done += 1;
         if self.terminal.progress || self.terminal.progress_lines {
-            self.worst.see(point, &self.sweep.design.columns());
+            self.worst.see(point, &self.axes);
             self.tick();
         }
     }

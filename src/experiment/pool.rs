@@ -1,5 +1,6 @@
 //! Threads for runs that do not depend on one another.
 
+use std::hint;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,6 +20,7 @@ impl Pool {
     /// # Errors
     /// When the system gives no threads.
     pub fn new(jobs: usize) -> std::io::Result<Pool> {
+        keep_freed_memory();
         let built = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
         built.map(Pool).map_err(std::io::Error::other)
     }
@@ -85,6 +87,16 @@ impl Pool {
             taken
         })
     }
+}
+
+/// Lets short runs reuse the memory of the runs before them.
+///
+/// Every run allocates some histograms of 300 kB and frees them at its end. glibc then gives the pages back to the system
+/// and asks for them again, which takes longer than a short run itself. Its limits rise to twice the largest block that was
+/// ever freed by itself (mallopt(3), M_MMAP_THRESHOLD); this block is never touched, so it takes no memory.
+fn keep_freed_memory() {
+    const LARGEST: usize = 24 << 20;
+    drop(hint::black_box(vec![0u8; LARGEST]));
 }
 
 /// A broken invariant in one thread ends the others' work too.

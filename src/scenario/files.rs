@@ -6,11 +6,20 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Content of files by path as it was named. Clones share it.
+use super::problem::Problems;
+use crate::cost_model::CostModel;
+
+/// Content of files by path as it was named, and models made of it. Clones share both.
 #[derive(Clone, Debug, Default)]
-pub struct Files(Arc<Mutex<BTreeMap<PathBuf, Arc<[u8]>>>>);
+pub struct Files(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    files: BTreeMap<PathBuf, Arc<[u8]>>,
+    models: BTreeMap<String, Arc<CostModel>>,
+}
 
 impl Files {
     /// The content of `path`: as it was when it was read first.
@@ -18,24 +27,46 @@ impl Files {
     /// # Errors
     /// The system's, when it cannot be read.
     pub fn read(&self, path: &Path) -> io::Result<Arc<[u8]>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(content) = known.get(path) {
+        let mut known = self.known();
+        if let Some(content) = known.files.get(path) {
             return Ok(Arc::clone(content));
         }
         let content: Arc<[u8]> = std::fs::read(path)?.into();
-        known.insert(path.to_owned(), Arc::clone(&content));
+        known.files.insert(path.to_owned(), Arc::clone(&content));
         Ok(content)
+    }
+
+    /// The model of this name or path, which `load` makes the first time: reading one takes longer than a short run.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub fn model(
+        &self,
+        name: &str,
+        load: impl FnOnce() -> Result<CostModel, Problems>,
+    ) -> Result<Arc<CostModel>, Problems> {
+        if let Some(model) = self.known().models.get(name) {
+            return Ok(Arc::clone(model));
+        }
+        // Not locked meanwhile: `load` reads files.
+        let model = Arc::new(load()?);
+        self.known().models.insert(name.to_owned(), Arc::clone(&model));
+        Ok(model)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Number of files read so far.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.known().files.len()
     }
 
     /// Every file read so far, by path.
     pub fn all(&self) -> Vec<(PathBuf, Arc<[u8]>)> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(path, content)| (path.clone(), Arc::clone(content))).collect()
+        let known = self.known();
+        known.files.iter().map(|(path, content)| (path.clone(), Arc::clone(content))).collect()
     }
 }
 
@@ -54,5 +85,15 @@ mod tests {
         assert!(files.read(Path::new("no/such/file")).is_err());
         assert_eq!(files.all(), [(file.path().to_owned(), b"first"[..].into())]);
         assert_eq!(files.count(), 1);
+    }
+
+    #[test]
+    fn a_model_is_made_once() {
+        let files = Files::default();
+        let make = || crate::models::load("cloud-vm").map(|loaded| loaded.0);
+        let made = files.model("cloud-vm", make).expect("a built-in model");
+        let again = files.clone().model("cloud-vm", || panic!("it is known")).expect("the same");
+        assert_eq!(*made, *again);
+        assert!(files.model("abacus", || crate::models::load("abacus").map(|loaded| loaded.0)).is_err());
     }
 }

@@ -38,8 +38,9 @@ pub fn load(
     reader: &mut Reader,
 ) -> Option<CostModel> {
     let path = model_path(typed, &place.origin, base_dir);
-    match models::load_with(&path, &reader.files) {
-        Ok((model, _)) => Some(model),
+    let files = reader.files.clone();
+    match files.model(&path, || models::load_with(&path, &files).map(|(model, _)| model)) {
+        Ok(model) => Some((*model).clone()),
         Err(problems) => {
             for problem in problems.0 {
                 // Without a position of its own, the complaint is about the name.
