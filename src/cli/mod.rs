@@ -15,8 +15,10 @@ mod replications;
 mod result_folder;
 mod run;
 mod schema;
+mod select;
 mod show;
 mod terminal;
+mod watched;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Compare(compare::CompareArgs),
+    Select(select::SelectArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -76,6 +79,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, terminal),
         Command::Compare(args) => compare::compare(args, terminal),
+        Command::Select(args) => select::select(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

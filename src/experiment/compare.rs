@@ -152,14 +152,22 @@ mod tests {
         let pairs: Vec<Pair> = (0..3)
             .map(|r| {
                 let last = (r < 2).then_some(1.0);
-                (outcome(r, &[Some(1.0), None, last, Some(0.0)]), outcome(r, &[Some(1.0), Some(2.0), Some(1.0), Some(1.0 + r as f64)]))
+                (
+                    outcome(r, &[Some(1.0), None, last, Some(0.0)]),
+                    outcome(r, &[Some(1.0), Some(2.0), Some(1.0), Some(1.0 + r as f64)]),
+                )
             })
             .collect();
         let rows = compare(&pairs, &metrics(&["p9999", "sync-full", "write:p99", "loss"]));
-        let reasons: Vec<&str> = rows.iter().filter_map(|row| row.compared.as_ref().err().map(String::as_str)).collect();
+        let reasons: Vec<&str> =
+            rows.iter().filter_map(|row| row.compared.as_ref().err().map(String::as_str)).collect();
         assert_eq!(
             reasons,
-            ["needs 100 k requests a replication, the shortest has 5000", "A does not have it", "1 of 3 replications have no value"]
+            [
+                "needs 100 k requests a replication, the shortest has 5000",
+                "A does not have it",
+                "1 of 3 replications have no value"
+            ]
         );
         assert_eq!(rows[0].verdict, Verdict::NotComparable);
         // 2 ± 2.48 over three replications: alone, and still no difference.

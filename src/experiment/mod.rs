@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod pool;
 pub mod precision;
 pub mod replications;
+pub mod select;
 mod show;
 pub mod template;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::amount::share;
+use super::amount::width;
 use super::metric::Metric;
 use super::outcome::Outcome;
 use crate::stats::paired::Moments;
@@ -31,14 +31,8 @@ impl Goal {
             return Err(format!("{text:?} names no precision\n  write for example \"{text}=5%\""));
         };
         let metric = Metric::parse(metric)?;
-        let width = match wanted.trim_end().ends_with('%') {
-            true => Width::Relative(share(wanted)?),
-            false => Width::Absolute(metric.quantity.unit.parse(wanted)?),
-        };
-        match width {
-            Width::Relative(number) | Width::Absolute(number) if number > 0.0 => Ok(Goal { metric, width }),
-            _ => Err(format!("{text:?}: nothing is known exactly\n  write a precision above 0")),
-        }
+        let width = width(wanted, metric.quantity.unit)?;
+        Ok(Goal { metric, width })
     }
 }
 
@@ -46,7 +40,9 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.width {
             Width::Relative(share) => write!(f, "{} to {} %", self.metric, 100.0 * share),
-            Width::Absolute(width) => write!(f, "{} to {}", self.metric, self.metric.quantity.unit.show(width)),
+            Width::Absolute(width) => {
+                write!(f, "{} to {}", self.metric, self.metric.quantity.unit.show(width))
+            }
         }
     }
 }
@@ -156,8 +152,17 @@ mod tests {
         assert_eq!(goal("p99=5%").width, Width::Relative(0.05));
         assert_eq!(goal("write:p99=1ms").width, Width::Absolute(1e6));
         assert_eq!(goal("busy=0.01").width, Width::Absolute(0.01));
-        assert_eq!((goal("p99=5%").to_string(), goal("p99=1ms").to_string()), ("p99 to 5 %".into(), "p99 to 1.00 ms".into()));
-        for (text, said) in [("p99", "p99=5%"), ("p9=5%", "did you mean"), ("p99=5", "no unit"), ("p99=0%", "above 0"), ("p99=x%", "no share")] {
+        assert_eq!(
+            (goal("p99=5%").to_string(), goal("p99=1ms").to_string()),
+            ("p99 to 5 %".into(), "p99 to 1.00 ms".into())
+        );
+        for (text, said) in [
+            ("p99", "p99=5%"),
+            ("p9=5%", "did you mean"),
+            ("p99=5", "no unit"),
+            ("p99=0%", "above 0"),
+            ("p99=x%", "no share"),
+        ] {
             let error = Goal::parse(text).expect_err(text);
             assert!(error.contains(said), "{text}: {error}");
         }
@@ -167,7 +172,10 @@ mod tests {
     fn replicate(width: f64, budget: u64, calls: &mut Vec<Range<u64>>) -> Replicated<f64> {
         let mut stream = Streams::new(3, 0).open(StreamId::Arrivals, 0);
         let stopping = Stopping::When {
-            goals: vec![Goal { width: Width::Relative(0.5), ..goal("p50=1%") }, Goal { width: Width::Absolute(width), ..goal("p99=1ms") }],
+            goals: vec![
+                Goal { width: Width::Relative(0.5), ..goal("p50=1%") },
+                Goal { width: Width::Absolute(width), ..goal("p99=1ms") },
+            ],
             budget,
         };
         let run = |range: Range<u64>| {

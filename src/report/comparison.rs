@@ -1,8 +1,8 @@
 //! What `compare` prints and writes.
 
 use anstyle::{AnsiColor, Style};
-use serde::ser::{SerializeMap, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::csv::table;
 use super::wrap::{paint, wrap};
@@ -152,8 +152,10 @@ impl Comparison<'_> {
         table(
             header,
             sides.map(|(name, outcome)| {
-                let numbers = [self.seed, outcome.replication, outcome.requests].map(|number| number.to_string());
-                let values = outcome.values.iter().map(|value| value.map_or_else(String::new, |v| v.to_string()));
+                let numbers =
+                    [self.seed, outcome.replication, outcome.requests].map(|number| number.to_string());
+                let values =
+                    outcome.values.iter().map(|value| value.map_or_else(String::new, |v| v.to_string()));
                 std::iter::once(name.to_owned()).chain(numbers).chain(values).collect()
             }),
         )
@@ -204,18 +206,23 @@ impl Comparison<'_> {
     /// A line a metric in which some replication differs.
     fn table(&self) -> Vec<String> {
         let line = |[name, a, b, difference, ratio, pairing]: [&str; 6], verdict: &str| {
-            let cells = format!("{name:<17}{a:>10} {b:>10}   {difference:<24} {ratio:>6} {pairing:>8}  {verdict}");
+            let cells =
+                format!("{name:<17}{a:>10} {b:>10}   {difference:<24} {ratio:>6} {pairing:>8}  {verdict}");
             cells.trim_end().to_owned()
         };
         let mut lines = vec![line(["", "A", "B", "B - A", "B / A", "pairing"], "")];
         for row in self.rows {
-            let Some(paired) = row.compared.as_ref().ok().filter(|paired| !is_alike(paired)) else { continue };
+            let Some(paired) = row.compared.as_ref().ok().filter(|paired| !is_alike(paired)) else {
+                continue;
+            };
             let unit = row.metric.quantity.unit;
             let signed = |end: f64| format!("{}{}", if end > 0.0 { "+" } else { "" }, unit.show(end));
-            let difference = format!("{} to {}", signed(paired.difference.low), signed(paired.difference.high));
+            let difference =
+                format!("{} to {}", signed(paired.difference.low), signed(paired.difference.high));
             let (a, b) = (unit.show(paired.a), unit.show(paired.b));
             let ratio = paired.ratio.map_or_else(dash, |ratio| format_count(ratio.value));
-            let pairing = paired.variance_reduction.map_or_else(dash, |times| format!("{}x", format_count(times)));
+            let pairing =
+                paired.variance_reduction.map_or_else(dash, |times| format!("{}x", format_count(times)));
             let verdict = paint(style(row.verdict), row.verdict.name());
             lines.push(line([&row.metric.to_string(), &a, &b, &difference, &ratio, &pairing], &verdict));
         }
@@ -258,7 +265,9 @@ pub fn goal_lines(goals: &[Reached], n: u64) -> Vec<String> {
         let unit = reached.goal.metric.quantity.unit;
         match (reached.met, reached.look, reached.projected) {
             (true, ..) => format!("{}: met after {n} replications.", reached.goal),
-            (false, None, _) | (false, _, None) => format!("{}: not met, since there is no value.", reached.goal),
+            (false, None, _) | (false, _, None) => {
+                format!("{}: not met, since there is no value.", reached.goal)
+            }
             (false, Some(look), Some(projected)) => {
                 let so_far = unit.show(look.half_width);
                 let takes = match projected {
@@ -316,7 +325,10 @@ mod tests {
                 assert!(row[key].is_number(), "{key} of {row}");
             }
             assert_eq!((&row["verdict"], &row["a"]), (&"worse".into(), &1_001_500.0.into()));
-            assert_eq!((&json["forks"]["verdict"], &json["forks"]["difference"]), (&"no difference seen".into(), &0.0.into()));
+            assert_eq!(
+                (&json["forks"]["verdict"], &json["forks"]["difference"]),
+                (&"no difference seen".into(), &0.0.into())
+            );
             assert_eq!(json["sync-full"]["reason"], "neither has it");
         });
     }
@@ -326,7 +338,10 @@ mod tests {
         with_comparison(|comparison| {
             for (bytes, rows) in [(comparison.csv(), 3), (comparison.replications(), 8)] {
                 let mut reader = csv::Reader::from_reader(&bytes[..]);
-                assert_eq!(reader.records().filter(|record| record.as_ref().is_ok_and(|r| r.len() > 6)).count(), rows);
+                assert_eq!(
+                    reader.records().filter(|record| record.as_ref().is_ok_and(|r| r.len() > 6)).count(),
+                    rows
+                );
             }
             let text = String::from_utf8(comparison.replications()).expect("text");
             assert!(text.starts_with("scenario,seed,replication,requests,sojourn_ns_p99,forks,sync_full\narticle,7,0,2000,1000000,4,\n"), "{text}");
@@ -339,10 +354,19 @@ mod tests {
             let text = anstream::adapter::strip_str(&comparison.human()).to_string();
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines[4], "B is worse in p99.");
-            assert!(lines[7].starts_with("p99                 1.00 ms    2.00 ms   +997 us to +1.00 ms "), "{text}");
+            assert!(
+                lines[7].starts_with("p99                 1.00 ms    2.00 ms   +997 us to +1.00 ms "),
+                "{text}"
+            );
             assert!(lines[7].ends_with("worse"), "{text}");
-            assert!(text.contains("The same in every replication: forks.\nsync-full: neither has it.\n"), "{text}");
-            assert!(text.contains("p99 to 1.00 us: not met, +-2.00 us after 4 replications; about 16 would do."), "{text}");
+            assert!(
+                text.contains("The same in every replication: forks.\nsync-full: neither has it.\n"),
+                "{text}"
+            );
+            assert!(
+                text.contains("p99 to 1.00 us: not met, +-2.00 us after 4 replications; about 16 would do."),
+                "{text}"
+            );
             assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
         });
     }

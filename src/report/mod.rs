@@ -15,6 +15,7 @@ pub mod json;
 pub mod patterns;
 mod phrase;
 pub mod quantiles;
+pub mod race;
 mod replicas;
 mod sparkline;
 pub mod words;

@@ -17,6 +17,8 @@ mod predict;
 mod refused;
 mod replicas;
 pub(crate) mod run;
+#[cfg(test)]
+mod same_world;
 pub(crate) mod silence;
 mod special;
 mod turn;

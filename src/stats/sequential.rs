@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn intervals_after_stopping_cover_nearly_as_often_as_they_say() {
-        for width in [Width::Relative(0.2), Width::Absolute(0.2), Width::Relative(0.1), Width::Absolute(0.1)] {
+        for width in [Width::Relative(0.2), Width::Absolute(0.2), Width::Relative(0.1), Width::Absolute(0.1)]
+        {
             let (covered, _) = coverage(width, false);
             // Four standard errors of so many trials are 0.9 %.
             assert!((0.94 - 0.009..=0.95 + 0.009).contains(&covered), "{width:?}: {covered}");
@@ -118,7 +119,10 @@ mod tests {
             let total: u64 = (0..500).map(|_| stopped(&mut stream, Width::Absolute(wanted), false).n).sum();
             let mean = total as f64 / 500.0;
             // Never fewer, and no more than the least step from look to look wastes.
-            assert!(mean > known && mean < known * (1.0 + 1.5 / GROWTH_LEAST as f64), "{mean} against {known}");
+            assert!(
+                mean > known && mean < known * (1.0 + 1.5 / GROWTH_LEAST as f64),
+                "{mean} against {known}"
+            );
         }
     }
 
