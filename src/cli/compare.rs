@@ -11,14 +11,13 @@ use super::flags::{Format, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::manifest::manifest_of_all;
-use super::progress::Bar;
 use super::replay;
-use super::replications::{ReplicationFlags, Watched, flag_problem};
+use super::replications::{ReplicationFlags, add_goals, flag_problem, watched};
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::experiment::compare::{Pair, compare as rows_of, difference_look};
-use crate::experiment::precision::{Goal, Stopping};
-use crate::experiment::replications::{Failed, Runs};
+use crate::experiment::precision::Stopping;
+use crate::experiment::replications::Failed;
 use crate::experiment::{Assignment, Metric};
 use crate::report::comparison::Comparison;
 use crate::scenario::Scenario;
@@ -35,8 +34,9 @@ Examples:
   writepath compare my.toml --to rate=20k/s --metric p99 --precision p99=5%
       as many replications as it takes to know the difference of P99 to 5 % of A's P99
 
-Flags of the scenario hold for A and B, what --to says for B alone. Replication r of both has the same arrivals, keys, sizes
-and noise, so differences show that independent runs would need many more replications for.";
+Flags of the scenario hold for A and B, what --to says for B alone. Replication r of both has the
+same arrivals, keys, sizes and noise, and what differs is seen with fewer replications. Pairs that
+differ in their own randomness most of all (fsyncs of one that waits for each) gain nothing by it.";
 
 /// Run two scenarios in the same random world and say what differs
 #[derive(Clone, Debug, Args)]
@@ -45,13 +45,13 @@ pub struct CompareArgs {
     #[command(flatten)]
     scenario: ScenarioFlags,
     /// The scenario to compare it with (B); the same one when left out
+    #[arg(help_heading = None)]
     other: Option<String>,
-    /// What B changes, of the scenario it is: a setting as for --set, or a flag's name (rate, model, redis-conf, ...); may be
-    /// repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// What is different in B: a setting as for --set, or a flag (rate=20k/s, model=NAME); may be repeated
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Comparison")]
     to: Vec<String>,
-    /// What to compare, p99 or write:p999; several by commas [default: everything in the list of metrics]
-    #[arg(long, value_name = "METRIC", value_delimiter = ',')]
+    /// What to compare, p99 or write:p999; several by commas [default: all metrics]
+    #[arg(long, value_name = "METRIC", value_delimiter = ',', help_heading = "Comparison")]
     metric: Vec<String>,
     #[command(flatten)]
     replications: ReplicationFlags,
@@ -79,28 +79,23 @@ struct Plan {
 /// Runs the subcommand.
 pub fn compare(args: &CompareArgs, terminal: &Terminal) -> Result<(), Failure> {
     let plan = plan(args, terminal)?;
-    let pool = args.replications.pool()?;
     let interrupt = Interrupt::watch();
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
     replay::running(&plan.a);
     let started = Instant::now();
-    let bar = Bar::new(terminal);
-    let runs =
-        Runs { metrics: &plan.metrics, pool: &pool, watch: &Watched { interrupt: &interrupt, bar: &bar } };
-    let run = |range: Range<u64>| {
-        bar.plan(2 * (range.end - range.start));
-        let mut outcomes = runs.of(&[&plan.a, &plan.b], range)?.into_iter();
-        let sides = outcomes.next().into_iter().flatten().zip(outcomes.next().into_iter().flatten());
-        Ok::<Vec<Pair>, Failed>(sides.collect())
-    };
-    let look = |pairs: &[Pair], goal: &Metric| difference_look(pairs, plan.index_of(goal));
-    let done = plan.stopping.replicate(run, look);
-    bar.finish();
+    let jobs = args.replications.jobs;
+    let done = watched(jobs, &plan.metrics, &interrupt, terminal, |runs, planned| {
+        let run = |range: Range<u64>| {
+            planned(2 * (range.end - range.start));
+            let mut outcomes = runs.of(&[&plan.a, &plan.b], range)?.into_iter();
+            let sides = outcomes.next().into_iter().flatten().zip(outcomes.next().into_iter().flatten());
+            Ok::<Vec<Pair>, Failed>(sides.collect())
+        };
+        plan.stopping.replicate(run, |pairs, goal| difference_look(pairs, plan.index_of(goal)))
+    })?;
     let done = done.map_err(|failed| {
-        Failure::simulation(
-            &format!("{}: {}", ["A", "B"][failed.scenario], plan.names[failed.scenario]),
-            failed.error,
-        )
+        let name = format!("{}: {}", ["A", "B"][failed.scenario], plan.names[failed.scenario]);
+        Failure::simulation(&name, failed.error)
     })?;
     let comparison = Comparison {
         a: &plan.names[0],
@@ -150,10 +145,12 @@ fn plan(args: &CompareArgs, terminal: &Terminal) -> Result<Plan, Failure> {
         Some(other) => input::template(&ScenarioFlags { scenario: other.clone(), ..args.scenario.clone() })?,
     };
     let mut problems = Vec::new();
+    let changes = all(args.to.iter().map(|text| change(text)), &mut problems);
+    let mut metrics = match args.metric.is_empty() {
+        true => Metric::all(),
+        false => all(args.metric.iter().map(|name| metric(name)), &mut problems),
+    };
     let mut keep = |error: Problems| problems.extend(error.0);
-    let (changes, metrics) = (changes(args), metrics(args));
-    let changes = changes.map_err(&mut keep).unwrap_or_default();
-    let mut metrics = metrics.map_err(&mut keep).unwrap_or_default();
     let a = of_a.resolve().map_err(&mut keep).ok();
     let b = of_b.with(&changes).map_err(&mut keep).ok();
     let duration = a.as_ref().map_or(1, |a| a.run.duration);
@@ -167,13 +164,7 @@ fn plan(args: &CompareArgs, terminal: &Terminal) -> Result<Plan, Failure> {
         terminal.note(&format!("note: B runs under the seed of A, {}", a.run.seed));
         b.run.seed = a.run.seed;
     }
-    if let Stopping::When { goals, .. } = &stopping {
-        for Goal { metric, .. } in goals {
-            if !metrics.iter().any(|own| own.to_string() == metric.to_string()) {
-                metrics.push(metric.clone());
-            }
-        }
-    }
+    add_goals(&mut metrics, &stopping);
     let names = [a.name.clone(), name_of_b(&b, &changes)];
     Ok(Plan { a, b, names, metrics, stopping })
 }
@@ -184,32 +175,18 @@ fn name_of_b(b: &Scenario, changes: &[Assignment]) -> String {
     std::iter::once(b.name.clone()).chain(changes).collect()
 }
 
-fn changes(args: &CompareArgs) -> Result<Vec<Assignment>, Problems> {
-    let read = |text: &String| match text.split_once('=') {
+fn change(text: &str) -> Result<Assignment, Problem> {
+    match text.split_once('=') {
         Some((key, value)) => Ok(Assignment { key: key.trim().to_owned(), value: value.trim().to_owned() }),
         None => Err(flag_problem("--to", &format!("{text:?} has no value\n  write KEY=VALUE"))),
-    };
-    all(args.to.iter().map(read))
-}
-
-fn metrics(args: &CompareArgs) -> Result<Vec<Metric>, Problems> {
-    match args.metric.is_empty() {
-        true => Ok(Metric::all()),
-        false => all(args
-            .metric
-            .iter()
-            .map(|name| Metric::parse(name).map_err(|error| flag_problem("--metric", &error)))),
     }
 }
 
-/// Every item, or every problem.
-fn all<T>(items: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Problems> {
-    let (mut read, mut problems) = (Vec::new(), Vec::new());
-    for item in items {
-        match item {
-            Ok(item) => read.push(item),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(read) } else { Err(Problems(problems)) }
+fn metric(name: &str) -> Result<Metric, Problem> {
+    Metric::parse(name).map_err(|error| flag_problem("--metric", &error))
+}
+
+/// What could be read; what could not goes to `problems`.
+fn all<T>(items: impl Iterator<Item = Result<T, Problem>>, problems: &mut Vec<Problem>) -> Vec<T> {
+    items.filter_map(|item| item.map_err(|problem| problems.push(problem)).ok()).collect()
 }

@@ -20,6 +20,7 @@ mod replications;
 mod result_folder;
 mod run;
 mod schema;
+mod select;
 mod sensitivity;
 mod show;
 mod size;
@@ -62,6 +63,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
     Plot(plot::PlotArgs),
+    Select(select::SelectArgs),
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
@@ -96,6 +98,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Compare(args) => compare::compare(args, terminal),
         Command::Merge(args) => merge::merge(args, terminal),
         Command::Plot(args) => plot::plot(args, terminal),
+        Command::Select(args) => select::select(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),

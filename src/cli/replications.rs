@@ -5,9 +5,11 @@ use clap::Args;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress::Bar;
-use crate::experiment::Pool;
+use super::terminal::Terminal;
+use super::watched::Watched;
 use crate::experiment::precision::{Goal, Stopping};
-use crate::experiment::replications::Watch;
+use crate::experiment::replications::Runs;
+use crate::experiment::{Metric, Pool};
 use crate::scenario::problem::{Problem, Problems};
 use crate::units::{Nanos, parse_span};
 
@@ -21,7 +23,7 @@ const BUDGET: u64 = 1000;
 #[command(next_help_heading = "Replications")]
 pub struct ReplicationFlags {
     /// Runs of each scenario, each with random numbers of its own, at least 2 [default: 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
     replications: Option<u64>,
     /// Add replications until 95 % intervals are this narrow, either way: p99=5%, p99=1ms; several by commas
     #[arg(long, value_name = "METRIC=WIDTH", value_delimiter = ',', conflicts_with = "replications")]
@@ -29,9 +31,17 @@ pub struct ReplicationFlags {
     /// Most that --precision may take: replications, or simulated time (100h) [default: 1000]
     #[arg(long, value_name = "N|TIME", requires = "precision")]
     budget: Option<String>,
-    /// Runs at a time; 0 stands for one a core. It does not change results
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    jobs: usize,
+    #[command(flatten)]
+    /// Threads.
+    pub jobs: Jobs,
+}
+
+/// On how many threads.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Jobs {
+    /// Runs at a time; it does not change results [default: one a core]
+    #[arg(long, value_name = "N", help_heading = "Replications", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
 }
 
 impl ReplicationFlags {
@@ -56,10 +66,36 @@ impl ReplicationFlags {
             false => Err(Problems(problems)),
         }
     }
+}
 
-    /// The threads.
-    pub fn pool(&self) -> Result<Pool, Failure> {
-        Pool::new(self.jobs).map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))
+/// What `work` makes of runs that ask for `metrics`, on as many threads as there are `jobs`. Ctrl-C ends them; a bar shows
+/// how many have ended of those that `work` has planned by its second argument.
+///
+/// # Errors
+/// When there are no threads.
+pub fn watched<T>(
+    jobs: Jobs,
+    metrics: &[Metric],
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+    work: impl FnOnce(&Runs<'_>, &dyn Fn(u64)) -> T,
+) -> Result<T, Failure> {
+    let pool = Pool::new(jobs.jobs.unwrap_or(0).into());
+    let pool = pool.map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))?;
+    let bar = Bar::new(terminal);
+    let runs = Runs { metrics, pool: &pool, watch: &Watched { interrupt, bar: &bar } };
+    let done = work(&runs, &|planned| bar.plan(planned));
+    bar.finish();
+    Ok(done)
+}
+
+/// Puts the metrics of goals among those that are asked for.
+pub fn add_goals(metrics: &mut Vec<Metric>, stopping: &Stopping) {
+    let goals = if let Stopping::When { goals, .. } = stopping { &goals[..] } else { &[] };
+    for Goal { metric, .. } in goals {
+        if !metrics.iter().any(|own| own.to_string() == metric.to_string()) {
+            metrics.push(metric.clone());
+        }
     }
 }
 
@@ -82,24 +118,6 @@ pub fn flag_problem(flag: &str, error: &str) -> Problem {
     Problem { file: flag.to_owned(), line: 0, column: 0, read, remedies: lines.collect() }
 }
 
-/// Ctrl-C ends runs, and each that has ended moves a bar.
-pub struct Watched<'a> {
-    /// Ctrl-C.
-    pub interrupt: &'a Interrupt,
-    /// On the terminal.
-    pub bar: &'a Bar,
-}
-
-impl Watch for Watched<'_> {
-    fn goes_on(&self) -> bool {
-        !self.interrupt.requested()
-    }
-
-    fn finished(&self) {
-        self.bar.finished_one();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +128,7 @@ mod tests {
             replications: None,
             precision: precision.iter().map(|text| (*text).to_owned()).collect(),
             budget: budget.map(str::to_owned),
-            jobs: 1,
+            jobs: Jobs { jobs: None },
         }
     }
 

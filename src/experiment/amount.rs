@@ -1,6 +1,7 @@
 //! Values of metrics as people type them.
 
 use super::metric::Unit;
+use crate::stats::sequential::Width;
 use crate::units::{SECOND, parse_bytes, parse_count, parse_rate, parse_span};
 
 impl Unit {
@@ -17,6 +18,21 @@ impl Unit {
             Unit::Bytes => parse_bytes(text).map(|bytes| bytes as f64),
             Unit::Share => share(text),
         }
+    }
+}
+
+/// Reads a width above 0: in percent it is a share of the value, any other is in `unit`.
+///
+/// # Errors
+/// What is expected.
+pub fn width(text: &str, unit: Unit) -> Result<Width, String> {
+    let width = match text.trim_end().ends_with('%') {
+        true => Width::Relative(share(text)?),
+        false => Width::Absolute(unit.parse(text)?),
+    };
+    match width {
+        Width::Relative(number) | Width::Absolute(number) if number > 0.0 => Ok(width),
+        _ => Err(format!("{text:?} is nothing\n  write a width above 0")),
     }
 }
 
@@ -47,6 +63,15 @@ mod tests {
         assert_eq!(Unit::Count.parse("1k"), Ok(1000.0));
         assert_eq!(Unit::Bytes.parse("1KiB"), Ok(1024.0));
         assert_eq!((Unit::Share.parse("5%"), Unit::Share.parse("0.05")), (Ok(0.05), Ok(0.05)));
+    }
+
+    #[test]
+    fn widths_are_shares_or_values_above_0() {
+        assert_eq!(width("5%", Unit::Nanos), Ok(Width::Relative(0.05)));
+        assert_eq!(width("1ms", Unit::Nanos), Ok(Width::Absolute(1e6)));
+        assert_eq!(width("0.01", Unit::Share), Ok(Width::Absolute(0.01)));
+        assert!(width("0%", Unit::Nanos).is_err_and(|error| error.contains("above 0")));
+        assert!(width("5", Unit::Nanos).is_err_and(|error| error.contains("no unit")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod pool;
 pub mod precision;
 pub mod prices;
 pub mod replications;
+pub mod select;
 pub mod sensitivity;
 mod show;
 pub mod size;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::amount::share;
+use super::amount::width;
 use super::metric::Metric;
 use super::outcome::Outcome;
 use crate::stats::paired::Moments;
@@ -31,14 +31,8 @@ impl Goal {
             return Err(format!("{text:?} names no precision\n  write for example \"{text}=5%\""));
         };
         let metric = Metric::parse(metric)?;
-        let width = match wanted.trim_end().ends_with('%') {
-            true => Width::Relative(share(wanted)?),
-            false => Width::Absolute(metric.quantity.unit.parse(wanted)?),
-        };
-        match width {
-            Width::Relative(number) | Width::Absolute(number) if number > 0.0 => Ok(Goal { metric, width }),
-            _ => Err(format!("{text:?}: nothing is known exactly\n  write a precision above 0")),
-        }
+        let width = width(wanted, metric.quantity.unit)?;
+        Ok(Goal { metric, width })
     }
 }
 

@@ -26,6 +26,13 @@ pub struct Failed {
     pub error: SimError,
 }
 
+impl Failed {
+    /// The same, where scenario number i has the number `numbers[i]`.
+    pub fn renumbered(self, numbers: &[usize]) -> Self {
+        Failed { scenario: numbers[self.scenario], ..self }
+    }
+}
+
 /// Runs that share metrics, threads and a watcher.
 #[derive(Clone, Copy)]
 pub struct Runs<'a> {
@@ -43,8 +50,11 @@ impl Runs<'_> {
     /// Replication r of all of them has the same random streams.
     ///
     /// # Errors
-    /// The failure of the lowest replication, of the first scenario there. It ends the other runs.
+    /// The first scenario that cannot run. A failure ends the other runs.
     pub fn of(&self, scenarios: &[&Scenario], range: Range<u64>) -> Result<Vec<Vec<Outcome>>, Failed> {
+        if range.start == 0 {
+            self.check(scenarios)?;
+        }
         let replications = (range.end - range.start) as usize;
         let failed = AtomicBool::new(false);
         let goes_on = || self.watch.goes_on() && !failed.load(Ordering::Relaxed);
@@ -68,5 +78,15 @@ impl Runs<'_> {
             by_scenario[index % scenarios.len()].push(outcome);
         }
         Ok(by_scenario)
+    }
+
+    /// Begins every scenario and leaves it there, so that nobody waits for runs of one when another cannot run at all.
+    fn check(&self, scenarios: &[&Scenario]) -> Result<(), Failed> {
+        scenarios.iter().enumerate().try_for_each(|(scenario, own)| {
+            match simulate(own, 0, &[], &mut |_| false) {
+                Err(error) if error != SimError::Stopped => Err(Failed { scenario, error }),
+                _ => Ok(()),
+            }
+        })
     }
 }

@@ -251,6 +251,12 @@ impl GroupPlan {
         (0..keys).map(move |_| sampler.map_or(n, |sampler| sampler.draw(n, &mut draws)))
     }
 
+    /// First draw of each attribute of command number `n`.
+    #[cfg(test)]
+    pub(crate) fn draws_of(&self, n: u64) -> [u64; 5] {
+        [&self.mix, &self.sizes, &self.keys, &self.presence, &self.ttls].map(|own| own.of(n).bits())
+    }
+
     /// The command that number `n` is.
     #[inline(always)]
     pub(super) fn entry_of(&self, n: u64) -> &Entry {

@@ -17,6 +17,7 @@ pub mod patterns;
 mod phrase;
 pub mod plot;
 pub mod quantiles;
+pub mod race;
 mod replicas;
 pub mod sensitivity;
 pub mod size;

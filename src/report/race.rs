@@ -156,9 +156,9 @@ impl RaceReport<'_> {
         lines.join("\n") + "\n"
     }
 
-    /// Runs if every scenario had been run as often as the last that was left.
+    /// Runs if every scenario had been run as often as those that stayed longest.
     fn equal_allocation(&self) -> u64 {
-        self.names.len() as u64 * self.raced.replications
+        self.names.len() as u64 * self.raced.simulated
     }
 
     fn by_name(&self) -> impl Iterator<Item = (&str, &Standing)> {
@@ -179,9 +179,14 @@ mod tests {
         let standing = |mean, replications, beaten_by| Standing { mean, replications, beaten_by };
         let fate = |scenario| best.and_then(|best| (best != scenario).then_some(best));
         let raced = Raced {
-            standings: vec![standing(3e5, 14, fate(0)), standing(2e5, 14, fate(1)), standing(9e5, 10, Some(1))],
+            standings: vec![
+                standing(3e5, 14, fate(0)),
+                standing(2e5, 14, fate(1)),
+                standing(9e5, 10, Some(1)),
+            ],
             best,
             replications: 14,
+            simulated: 14,
             at_most: 60,
             runs: 42,
         };
@@ -195,9 +200,17 @@ mod tests {
     fn the_winner_comes_first_and_the_price_last() {
         with_report(Some(1), |report| {
             let text = anstream::adapter::strip_str(&report.human()).to_string();
-            assert!(text.starts_with("Best in p99: no. With 95 % probability no other is better by 5 % or more.\n"), "{text}");
+            assert!(
+                text.starts_with(
+                    "Best in p99: no. With 95 % probability no other is better by 5 % or more.\n"
+                ),
+                "{text}"
+            );
             assert!(text.contains("\nalways       300 us            14  beaten by no\n"), "{text}");
-            assert!(text.ends_with("42 runs; as many replications of each would have been 42. Seed 3.\n"), "{text}");
+            assert!(
+                text.ends_with("42 runs; as many replications of each would have been 42. Seed 3.\n"),
+                "{text}"
+            );
             let json: serde_json::Value = serde_json::from_slice(&report.json()).expect("JSON");
             assert_eq!((&json["best"], &json["candidates"][2]["beaten_by"]), (&"no".into(), &"no".into()));
             let csv = String::from_utf8(report.csv()).expect("text");

@@ -18,6 +18,8 @@ mod predict;
 mod refused;
 mod replicas;
 pub(crate) mod run;
+#[cfg(test)]
+mod same_world;
 pub(crate) mod silence;
 mod special;
 mod start_phase;

@@ -14,6 +14,7 @@ mod cluster_redirect_scenarios;
 mod cluster_redirects;
 mod cluster_scenarios;
 mod cmd;
+mod compare;
 mod conservation;
 mod coverage;
 mod determinism;
