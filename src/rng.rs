@@ -44,6 +44,8 @@ pub enum StreamId {
     Migration = 21,
     /// Whom a node pings, phases of clusterCron, delays of elections.
     ClusterBus = 22,
+    /// Where in its cycles a server begins.
+    StartPhase = 23,
     /// Phase of a replica's own clock.
     Replica = 18,
     /// Key of an operation of several steps, and whether its client dies.
@@ -54,6 +56,10 @@ pub enum StreamId {
     Ttl = 14,
     /// Which keys are due, where they lie in the table, which the active cycle meets.
     Expiry = 15,
+    /// Places of the points of a design, of draws of prices and of sensitivity analyses.
+    Design = 30,
+    /// Orders in which a Latin hypercube takes the parts of its dimensions.
+    Permutation = 31,
 }
 
 /// Opens the streams of one run.

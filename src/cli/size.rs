@@ -25,7 +25,7 @@ use crate::stats::bisect::FIRST_LOOK;
 /// What the long help shows.
 const EXAMPLES: &str = "\
 An objective is METRIC<VALUE, or METRIC<VALUE/WINDOW[@SHARE]: the metric is then taken in every window of that
-length, and 99 % of them (or SHARE) must keep it, which is what a dashboard of that resolution shows.
+length, and 95 % of them (or SHARE) must keep it, which is what a dashboard of that resolution shows.
 Metrics: writepath list metrics. All --slo hold together; every --for is a set of its own beside them, and a row
 of the answer.
 
@@ -110,7 +110,8 @@ pub fn size(args: &SizeArgs, terminal: &Terminal) -> Result<(), Failure> {
     let plan = plan(args)?;
     let interrupt = Interrupt::watch();
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
-    let pool = Pool::new(args.jobs).map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))?;
+    let pool = Pool::new(args.jobs)
+        .map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))?;
     let started = Instant::now();
     replay::running(&plan.scenario);
     let bar = spinner(terminal);
@@ -163,9 +164,9 @@ fn stopped(stop: Stop) -> Failure {
     match stop {
         Stop::Interrupted => Failure::Interrupted,
         Stop::Invalid(problems) => Failure::Input(problems),
-        Stop::Nothing(objective) => {
-            Failure::Usage(format!("{objective}: no run has anything that it measures\n  ask for another scope or metric"))
-        }
+        Stop::Nothing(objective) => Failure::Usage(format!(
+            "{objective}: no run has anything that it measures\n  ask for another scope or metric"
+        )),
     }
 }
 
@@ -203,19 +204,20 @@ fn objectives(
     problems: &mut Vec<Problem>,
 ) -> (Vec<Objective>, Vec<Vec<usize>>, Vec<String>) {
     let mut all: Vec<Objective> = Vec::new();
-    let mut number = |flag: &str, text: &str| match Objective::parse(text).and_then(|one| known_scope(one, scenario)) {
-        Ok(objective) => {
-            let known = all.iter().position(|other| other.to_string() == objective.to_string());
-            Some(known.unwrap_or_else(|| {
-                all.push(objective);
-                all.len() - 1
-            }))
-        }
-        Err(error) => {
-            problems.push(problem(flag, error));
-            None
-        }
-    };
+    let mut number =
+        |flag: &str, text: &str| match Objective::parse(text).and_then(|one| known_scope(one, scenario)) {
+            Ok(objective) => {
+                let known = all.iter().position(|other| other.to_string() == objective.to_string());
+                Some(known.unwrap_or_else(|| {
+                    all.push(objective);
+                    all.len() - 1
+                }))
+            }
+            Err(error) => {
+                problems.push(problem(flag, error));
+                None
+            }
+        };
     let common: Vec<usize> = args.slo.iter().filter_map(|text| number("--slo", text)).collect();
     let mut sets: Vec<Vec<usize>> = Vec::new();
     for set in &args.sets {

@@ -86,6 +86,10 @@ pub enum Kind {
     Weights,
     /// A table of redis.conf directives.
     Directives,
+    /// A table of settings and the values they take.
+    Axes,
+    /// A text, or a list of texts.
+    Texts,
     /// Known, but refused for this reason.
     Refused(&'static str),
 }
@@ -381,9 +385,36 @@ pub const START: TableSpec = TableSpec {
     ],
 };
 
+/// `[sweep]`.
+pub const SWEEP: TableSpec = TableSpec {
+    name: "sweep",
+    repeated: false,
+    open: false,
+    doc: "What `writepath sweep` varies, as its flags say it; a single run leaves it out.",
+    keys: &[
+        key(
+            "vary",
+            Kind::Axes,
+            None,
+            "Settings and their values: a list, or a range as text (\"1000/s..100000/s:9:log\"). A setting \"a~b\" \
+             moves together with b.",
+        ),
+        key(
+            "design",
+            Kind::Choice(&["grid", "lhs", "sobol", "random"]),
+            Some("grid"),
+            "Every combination of the values, a Latin hypercube, a scrambled Sobol sequence, or random points.",
+        ),
+        key("points", Kind::Count(1, 1_000_000_000), None, "Number of points, of every design but a grid."),
+        key("exclude", Kind::Texts, None, "Points to leave out: \"redis.hz>100 and workload.rate<1000/s\"."),
+        key("seed", Kind::Count(0, u64::MAX), Some("1"), "Seed of the points of every design but a grid."),
+        key("replications", Kind::Count(1, 1_000_000), None, "Runs of each point."),
+    ],
+};
+
 /// All tables in the order of the file.
 pub const TABLES: &[&TableSpec] =
-    &[&REDIS, &DATASET, &WORKLOAD, &REPLICA, &CLUSTER, &NODE, &EVENT, &MACHINE, &RUN, &START];
+    &[&REDIS, &DATASET, &WORKLOAD, &REPLICA, &CLUSTER, &NODE, &EVENT, &MACHINE, &RUN, &START, &SWEEP];
 
 impl TableSpec {
     /// The key of that name.

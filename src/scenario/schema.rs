@@ -107,14 +107,14 @@ fn of_kind(kind: Kind) -> Value {
         Kind::SlotsOrCount => {
             json!({ "anyOf": [of_kind(Kind::Count(1, SLOTS as u64)), slots()] })
         }
-        Kind::Names => json!({ "anyOf": [
+        Kind::Names | Kind::Texts => json!({ "anyOf": [
             { "type": "string" },
             { "type": "array", "items": { "type": "string" }, "minItems": 1 },
         ] }),
         Kind::Weights => {
             json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0 } })
         }
-        Kind::Directives => json!({ "type": "object" }),
+        Kind::Directives | Kind::Axes => json!({ "type": "object" }),
         Kind::Schedule => pairs(of_kind(Kind::Span(0, 0)), of_kind(Kind::Rate)),
         Kind::Mix => json!({ "type": "object", "additionalProperties": of_kind(Kind::Number(0.0, 1.0)) }),
         Kind::Wait(aof) => {

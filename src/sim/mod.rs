@@ -19,6 +19,7 @@ mod replicas;
 pub(crate) mod run;
 pub(crate) mod silence;
 mod special;
+mod start_phase;
 mod turn;
 mod waiting;
 

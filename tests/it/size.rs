@@ -24,6 +24,7 @@ fn queue() -> TempDir {
 appendonly = false
 save       = ""
 dynamic-hz = false
+maxclients = 50000
 
 [dataset]
 keys       = 1000
@@ -37,7 +38,9 @@ connections = 20000
 cpu.per-kib = "1ms"
 "#;
     let free = |price: &Price| match price.unit {
-        Unit::Span | Unit::SpanPerKib | Unit::SpanPerMib | Unit::SpanPerGib if price.min == 0.0 => Some("0ns"),
+        Unit::Span | Unit::SpanPerKib | Unit::SpanPerMib | Unit::SpanPerGib if price.min == 0.0 => {
+            Some("0ns")
+        }
         Unit::Spread => Some("0ns"),
         Unit::Curve | Unit::Gaps => Some("none"),
         _ => None,
@@ -45,7 +48,8 @@ cpu.per-kib = "1ms"
     let costs = PRICES.iter().filter(|price| price.name != "cpu.per-kib");
     let zeros: String =
         costs.filter_map(|price| Some(format!("{} = {:?}\n", price.name, free(price)?))).collect();
-    std::fs::write(folder.path().join("queue.toml"), scenario.to_owned() + &zeros).expect("it can be written");
+    std::fs::write(folder.path().join("queue.toml"), scenario.to_owned() + &zeros)
+        .expect("it can be written");
     folder
 }
 
@@ -82,14 +86,18 @@ fn rate_for(bound: f64, service: f64) -> f64 {
 #[test]
 fn the_rate_for_a_mean_sojourn_is_that_of_the_queue() {
     let folder = queue();
-    let shared = ["queue.toml", "--format", "json", "--duration", "400s", "--warmup", "20s", "--solve", "rate"];
+    let shared =
+        ["queue.toml", "--format", "json", "--duration", "400s", "--warmup", "20s", "--solve", "rate"];
     for (objective, bound) in [("mean<2ms", 2e-3), ("mean<5ms", 5e-3)] {
         let output = size(&folder, &[&shared[..], &["--slo", objective]].concat());
         let answer = json(&output);
         let (value, low, high) = (number(&answer, "value"), number(&answer, "low"), number(&answer, "high"));
         let expected = rate_for(bound, SERVICE);
         assert!(low <= expected && expected <= high, "{objective}: {expected} is not in {low} to {high}");
-        assert!(low <= value && value <= high && high / low < 1.07, "{objective}: {value} in {low} to {high}");
+        assert!(
+            low <= value && value <= high && high / low < 1.07,
+            "{objective}: {value} in {low} to {high}"
+        );
         assert_eq!((output.status.code(), answer["met"].as_bool()), (Some(0), Some(true)));
         assert_eq!(answer["binding"]["cause"], "queueing");
         // A server 5 % slower would be told apart.
@@ -101,7 +109,8 @@ fn the_rate_for_a_mean_sojourn_is_that_of_the_queue() {
 #[test]
 fn as_many_shards_are_needed_as_the_load_over_what_one_carries() {
     let folder = queue();
-    let flags = ["queue.toml", "--format", "json", "--duration", "200s", "--warmup", "10s", "--rate", "4000/s"];
+    let flags =
+        ["queue.toml", "--format", "json", "--duration", "200s", "--warmup", "10s", "--rate", "4000/s"];
     let output = size(&folder, &[&flags[..], &["--slo", "mean<2ms", "--solve", "shards"]].concat());
     let answer = json(&output);
     let expected = (4000.0 / rate_for(2e-3, SERVICE)).ceil();
@@ -121,22 +130,46 @@ fn what_no_rate_keeps_is_an_answer_and_exit_code_1() {
     assert!(output.stderr.is_empty(), "the answer says all there is");
     let text = size(&folder, &[&flags[..], &["human"]].concat()).stdout;
     let text = String::from_utf8_lossy(&text);
-    assert!(text.starts_with("p50<900us: not met at any rate from 1/s to 1,000/s: at 1/s it is ordinary work"), "{text}");
+    assert!(
+        text.starts_with("p50<900us: not met at any rate from 1/s to 1,000/s: at 1/s it is ordinary work"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_fork_that_is_too_long_by_itself_is_named_with_what_would_be_without_it() {
     let folder = queue();
     let flags = [
-        "queue.toml", "--format", "json", "--duration", "130s", "--warmup", "10s", "--from", "1/s", "--to", "500/s",
-        "--set", "redis.save=1 1", "--set", "machine.fork.base=200ms", "--slo", "max<100ms",
+        "queue.toml",
+        "--format",
+        "json",
+        "--duration",
+        "130s",
+        "--warmup",
+        "10s",
+        "--from",
+        "1/s",
+        "--to",
+        "500/s",
+        "--set",
+        "redis.save=1 1",
+        "--set",
+        "machine.fork.base=200ms",
+        "--slo",
+        "max<100ms",
     ];
     let output = size(&folder, &flags);
     let answer = json(&output);
     assert_eq!((output.status.code(), answer["met"].as_bool()), (Some(1), Some(false)), "{answer}");
-    assert_eq!((answer["binding"]["cause"].as_str(), answer["binding"]["objective"].as_str()), (Some("fork"), Some("max<100ms")));
+    assert_eq!(
+        (answer["binding"]["cause"].as_str(), answer["binding"]["objective"].as_str()),
+        (Some("fork"), Some("max<100ms"))
+    );
     assert_eq!(number(&answer["binding"], "longest_block_ns"), 200e6);
-    assert_eq!((answer["next"]["without"].as_str(), answer["next"]["value"].as_f64()), (Some("fork"), Some(500.0)));
+    assert_eq!(
+        (answer["next"]["without"].as_str(), answer["next"]["value"].as_f64()),
+        (Some("fork"), Some(500.0))
+    );
 }
 
 /// At a few requests a second a server has slept and pays for waking up; at many it queues. Between them it is fast.
@@ -144,14 +177,33 @@ fn a_fork_that_is_too_long_by_itself_is_named_with_what_would_be_without_it() {
 fn a_second_boundary_is_seen_and_said() {
     let folder = queue();
     let flags = [
-        "queue.toml", "--format", "json", "--duration", "400s", "--warmup", "10s", "--set",
-        "machine.cpu.wakeup=1ms:1us,100ms:4ms", "--slo", "mean<4ms", "--from", "0.5/s",
+        "queue.toml",
+        "--format",
+        "json",
+        "--duration",
+        "400s",
+        "--warmup",
+        "10s",
+        "--set",
+        "machine.cpu.wakeup=1ms:1us,100ms:4ms",
+        "--slo",
+        "mean<2500us",
+        "--from",
+        "0.5/s",
     ];
     let answer = json(&size(&folder, &flags));
     let (low, high) = (number(&answer, "low"), number(&answer, "high"));
-    let verdicts: Vec<&str> =
-        answer["probes"].as_array().expect("probes").iter().filter_map(|probe| probe["verdict"].as_str()).collect();
-    assert_eq!((verdicts.first(), verdicts.last().map(|last| *last == "met")), (Some(&"unmet"), Some(false)), "{verdicts:?}");
+    let verdicts: Vec<&str> = answer["probes"]
+        .as_array()
+        .expect("probes")
+        .iter()
+        .filter_map(|probe| probe["verdict"].as_str())
+        .collect();
+    assert_eq!(
+        (verdicts.first(), verdicts.last().map(|last| *last == "met")),
+        (Some(&"unmet"), Some(false)),
+        "{verdicts:?}"
+    );
     assert!(verdicts.contains(&"met") && low > 20.0 && high < 1000.0, "{low} to {high}");
     let warning = answer["warnings"][0].as_str().expect("a warning");
     assert!(warning.starts_with("not one boundary: unmet at 0.5/s and met again at"), "{warning}");

@@ -71,6 +71,7 @@ pub fn scenario(source: Source, connections: u32, service: Dist, duration: Nanos
             used_memory: None,
             used_memory_rss: None,
         },
+        sweep: None,
         settings: Vec::new(),
         notes: Vec::new(),
         directives_used: Vec::new(),

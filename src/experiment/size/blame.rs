@@ -66,7 +66,9 @@ impl Blame {
         }
         let total: f64 = self.weights.iter().sum();
         let most = Cause::ALL.into_iter().max_by(|a, b| {
-            self.weights[*a as usize].total_cmp(&self.weights[*b as usize]).then((*b as usize).cmp(&(*a as usize)))
+            self.weights[*a as usize]
+                .total_cmp(&self.weights[*b as usize])
+                .then((*b as usize).cmp(&(*a as usize)))
         });
         match most.filter(|_| total > 0.0 && total >= EXPLAINS * self.beyond) {
             Some(cause) => Binding::Cause(cause),

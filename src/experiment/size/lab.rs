@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 
 use super::blame::{Blame, blame};
 use super::length::Length;
+use super::search::ERROR;
 use super::unknown::Unknown;
 use crate::cluster;
 use crate::experiment::objective::{Objective, Pooled};
 use crate::experiment::{Assignment, Pool, Template};
 use crate::observe::result::RunResult;
 use crate::observe::tail;
+use crate::redis::child::ChildKind;
 use crate::scenario::problem::Problems;
 use crate::scenario::{Scenario, Source};
 use crate::sim::{RunOptions, SimError};
-use crate::stats::bisect::Series;
+use crate::stats::bisect::{Series, are_few};
 
 /// A value is tried for this part of a run first,
 const TRIAL_PART: u64 = 16;
@@ -47,8 +49,8 @@ struct Run {
     blame: Vec<Blame>,
     requests: u64,
     busy_share: f64,
-    forks: u64,
-    rewrites: u64,
+    snapshots: usize,
+    rewrites: usize,
 }
 
 /// The runs of one value.
@@ -198,15 +200,15 @@ impl<'a> Lab<'a> {
     }
 
     fn run(&self, scenario: &Scenario, replication: u64) -> Result<Run, SimError> {
-        let options =
-            RunOptions { replication, random_phase: self.random_phase, ..RunOptions::default() };
+        let options = RunOptions { replication, random_phase: self.random_phase, ..RunOptions::default() };
         let result = self.simulate(scenario, &options)?;
         let closed = is_closed(scenario);
         let connections = scenario.workloads.iter().map(|group| u64::from(group.connections)).sum();
         let closed = closed.then_some(connections);
         let behind = closed.is_none() && tail::is_overloaded(&result);
         let each = self.objectives.iter();
-        let margin = |objective: &Objective| if behind { Some(f64::INFINITY) } else { objective.margin(&result) };
+        let margin =
+            |objective: &Objective| if behind { Some(f64::INFINITY) } else { objective.margin(&result) };
         Ok(Run {
             margins: each.clone().map(margin).collect(),
             values: each.clone().map(|objective| objective.value(&result)).collect(),
@@ -214,8 +216,8 @@ impl<'a> Lab<'a> {
             blame: each.map(|objective| blame(objective, &result, closed)).collect(),
             requests: result.requests,
             busy_share: busy_share(&result),
-            forks: result.counters.forks,
-            rewrites: result.counters.aof_rewrites,
+            snapshots: children(&result, ChildKind::Bgsave),
+            rewrites: children(&result, ChildKind::AofRewrite),
         })
     }
 
@@ -230,6 +232,7 @@ impl<'a> Lab<'a> {
         let series = |&objective: &usize| Series {
             criterion: self.objectives[objective].criterion(),
             margins: margins(objective),
+            enough: point.has_enough(objective, &self.objectives[objective]),
         };
         set.iter().map(series).collect()
     }
@@ -271,6 +274,14 @@ impl Point {
         (all.value(objective), values)
     }
 
+    /// Whether the windows are many enough to say that few of them are bad.
+    fn has_enough(&self, index: usize, objective: &Objective) -> bool {
+        let Some(window) = objective.window else { return true };
+        let counts = self.runs.iter().map(|run| run.pooled[index].windows(objective));
+        let (bad, all) = counts.fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
+        window.share == 1.0 || are_few(bad, all, 1.0 - window.share, ERROR)
+    }
+
     /// Whom the runs blame for what is beyond the bound of an objective.
     pub fn blame(&self, index: usize) -> Blame {
         let mut all = Blame::default();
@@ -283,36 +294,14 @@ impl Point {
         self.runs.iter().map(|run| run.busy_share).sum::<f64>() / self.runs.len().max(1) as f64
     }
 
-    /// Forks and AOF rewrites in all runs.
-    pub fn children(&self) -> (u64, u64) {
-        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.forks, sum.1 + run.rewrites))
+    /// Snapshots and AOF rewrites that ended in the runs.
+    pub fn children(&self) -> (usize, usize) {
+        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.snapshots, sum.1 + run.rewrites))
     }
 }
 
-fn busy_share(&self) -> f64 {
-        self.runs.iter().map(|run| run.busy_share).sum::<f64>() / self.runs.len().max(1) as f64
-    }
-
-    /// Forks and AOF rewrites in all runs.
-    pub fn children(&self) -> (u64, u64) {
-        self.runs.iter().fold((0, 0), |sum, run| (sum.0 + run.forks, sum.1 + run.rewrites))
-    }
-}
-
-/// Commands a second that arrive all the time, where nothing but their queue can hold them back for long.
-fn steady_rate(scenario: &Scenario) -> Option<f64> {
-    let rate = |source: &Source| match source {
-        Source::Open { schedule, .. } if schedule.len() == 1 => Some(schedule[0].1),
-        _ => None,
-    };
-    let rates: Option<f64> = scenario.workloads.iter().map(|group| rate(&group.source)).sum();
-    rates.filter(|_| scenario.events.is_empty() && scenario.cluster.is_none())
-}
-
-/// A run that has fallen behind: more is asked for than is done, by so much at least.
-fn overload(scenario: &Scenario) -> SimError {
-    let asked = steady_rate(scenario).unwrap_or(0.0);
-    SimError::Overload { offered: 1.0 / LOST, capacity_per_s: LOST * asked }
+fn children(result: &RunResult, kind: ChildKind) -> usize {
+    result.children.iter().filter(|child| child.kind == kind.name()).count()
 }
 
 fn is_closed(scenario: &Scenario) -> bool {

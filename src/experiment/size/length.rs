@@ -7,13 +7,18 @@
 
 use crate::experiment::objective::Objective;
 use crate::experiment::{Assignment, Template};
+use crate::redis::child::ChildKind;
+use crate::redis::server::Server;
+use crate::rng::Streams;
 use crate::scenario::{Scenario, Source};
 use crate::units::{Nanos, SECOND, format_span};
 
 /// Measured time of a run in which nothing happens in cycles.
 const PLAIN: Nanos = 30 * SECOND;
-/// The same where snapshots, rewrites or expiry come and go: one fork of `save 60 10000` or more.
+/// The same where snapshots, rewrites or expiry come and go.
 const CYCLES: Nanos = 120 * SECOND;
+/// The most that is given to a cycle of snapshots: longer ones are seen by some runs only.
+const CYCLE_MOST: Nanos = 600 * SECOND;
 /// Windows in a run, as long as they are short.
 const WINDOWS: u64 = 10;
 /// The same at least.
@@ -45,7 +50,11 @@ impl Length {
     ///
     /// # Errors
     /// Objectives whose windows do not fit into a run whose length is given, a sentence each.
-    pub fn of(template: &Template, scenario: &Scenario, objectives: &[Objective]) -> Result<Length, Vec<String>> {
+    pub fn of(
+        template: &Template,
+        scenario: &Scenario,
+        objectives: &[Objective],
+    ) -> Result<Length, Vec<String>> {
         let mut windows: Vec<Nanos> =
             objectives.iter().filter_map(|objective| objective.window).map(|window| window.length).collect();
         windows.sort_unstable();
@@ -54,17 +63,22 @@ impl Length {
         if let Some(reason) = given(template, scenario) {
             let (duration, warmup) = (scenario.run.duration, scenario.run.warmup);
             let measured = duration - warmup;
-            let too_long = |objective: &&Objective| objective.window.is_some_and(|window| window.length > measured);
+            let too_long =
+                |objective: &&Objective| objective.window.is_some_and(|window| window.length > measured);
             let errors: Vec<String> = objectives
                 .iter()
                 .filter(too_long)
-                .map(|objective| format!("{objective}: the window is longer than the {} measured", format_span(measured)))
+                .map(|objective| {
+                    format!("{objective}: the window is longer than the {} measured", format_span(measured))
+                })
                 .collect();
-            let length = Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
+            let length =
+                Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
             return if errors.is_empty() { Ok(length) } else { Err(errors) };
         }
         let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
-        let measured = for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN });
+        let measured =
+            for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN }).max(save_cycle(scenario));
         let warmup = scenario.run.warmup.min(measured / WARMUP_PART);
         Ok(Length { duration: measured + warmup, warmup, windows, given: None, random_phase: true })
     }
@@ -72,7 +86,8 @@ impl Length {
     /// What lays it over the template.
     pub fn assignments(&self) -> Vec<Assignment> {
         let assign = |key: &str, value: String| Assignment { key: key.to_owned(), value };
-        let windows: Vec<String> = self.windows.iter().map(|window| format!("\"{}s\"", window / SECOND)).collect();
+        let windows: Vec<String> =
+            self.windows.iter().map(|window| format!("\"{}s\"", window / SECOND)).collect();
         vec![
             assign("run.duration", format!("{}ns", self.duration)),
             assign("run.warmup", format!("{}ns", self.warmup)),
@@ -101,8 +116,19 @@ fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
     }
 }
 
+/// From one snapshot to the next under a load that is heavy enough for the save point with the shortest time.
+fn save_cycle(scenario: &Scenario) -> Nanos {
+    let Some(shortest) = scenario.redis.save.iter().map(|point| point.seconds).min() else { return 0 };
+    let (server, _) = Server::new(scenario, &Streams::new(scenario.run.seed, 0));
+    let snapshot = server.child_span(ChildKind::Bgsave, 1.0);
+    // Whole seconds, so that two scenarios that hardly differ have runs of the same length.
+    let cycle = (shortest + 1) as Nanos * SECOND + snapshot;
+    cycle.next_multiple_of(SECOND).min(CYCLE_MOST)
+}
+
 fn has_cycles(scenario: &Scenario) -> bool {
-    let expires = scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
+    let expires =
+        scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
     scenario.redis.appendonly || !scenario.redis.save.is_empty() || expires || scenario.cluster.is_some()
 }
 
@@ -120,7 +146,8 @@ mod tests {
         let scenario = template.resolve().unwrap_or_else(|problems| panic!("{problems}"));
         let length = Length::of(&template, &scenario, &objectives.iter().map(parse).collect::<Vec<_>>());
         if let Ok(length) = &length {
-            let scenario = template.with(&length.assignments()).unwrap_or_else(|problems| panic!("{problems}"));
+            let scenario =
+                template.with(&length.assignments()).unwrap_or_else(|problems| panic!("{problems}"));
             assert_eq!((scenario.run.duration, scenario.run.warmup), (length.duration, length.warmup));
             assert_eq!(scenario.run.windows, length.windows);
         }
@@ -134,7 +161,9 @@ mod tests {
             assert_eq!(length.given, None);
             (length.duration - length.warmup) / SECOND
         };
-        assert_eq!(of("article", &["p99<5ms"]), 120);
+        assert_eq!(of("persistence-everysec", &["p99<5ms"]), 120);
+        // A minute from save to save, and the snapshot of 10 GiB.
+        assert!((122..=600).contains(&of("article", &["p99<5ms"])));
         assert_eq!(of("persistence-none", &["p99<5ms"]), 30);
         assert_eq!(of("article", &["p99<5ms/60s", "p99<1s/10s"]), 600);
         assert_eq!(of("article", &["p99<5ms/1h"]), 7200);
@@ -146,7 +175,8 @@ mod tests {
         assert!(with_event.given.is_some() && !with_event.random_phase);
         let asked = length("article", Some("10m"), &["p99<5ms/60s"]).expect("it fits");
         assert_eq!((asked.duration, asked.given, asked.random_phase), (600 * SECOND, Some("as asked"), true));
-        let errors = length("article", Some("10m"), &["p99<5ms/60s", "p99<5ms/1h"]).expect_err("an hour is too long");
+        let errors =
+            length("article", Some("10m"), &["p99<5ms/60s", "p99<5ms/1h"]).expect_err("an hour is too long");
         assert_eq!(errors, ["p99<5ms/1h: the window is longer than the 9 min measured"]);
     }
 }

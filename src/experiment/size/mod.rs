@@ -1,11 +1,12 @@
 //! The question turned round: not what a scenario gives, but how much of something it can have under its objectives.
 //!
-//! `unknown.rs` says what is solved for, `lab.rs` makes runs, `search.rs` finds the boundary, `blame.rs` names what binds
+//! `unknown.rs` and `range.rs` say what is solved for, `lab.rs` makes runs, `search.rs` finds the boundary, `blame.rs` names what binds
 //! there, `without.rs` takes that away. What is found holds for runs of the length that [`Length`] says.
 
 mod blame;
 mod lab;
 mod length;
+mod range;
 mod search;
 mod unknown;
 mod without;
@@ -18,9 +19,9 @@ use crate::units::Nanos;
 pub use blame::Binding;
 pub use lab::{Begins, GoOn, Lab, Stop};
 pub use length::Length;
-use search::{Field, Search};
 pub use search::{Boundary, ERROR, Effort, Probed, VERDICT_ERROR};
-pub use unknown::{Direction, NAMES, Unknown};
+use search::{Field, Search};
+pub use unknown::{Direction, Unknown};
 pub use without::without;
 
 /// Values of the scan.
@@ -139,12 +140,43 @@ fn solve_one(lab: &mut Lab<'_>, set: &[usize], effort: &Effort) -> Result<Answer
         next = without_it(lab, set, cause, effort, (search.direction, &reach))?;
         if next.as_ref().is_some_and(|next| !is_beyond(&next.reach, &reach, search.direction)) {
             let name = cause.name();
-            warnings.push(format!("blocks on {name} are long enough to bind, but without them the answer is the same"));
+            warnings.push(format!(
+                "blocks on {name} are long enough to bind, but without them the answer is the same"
+            ));
             binding.iter_mut().for_each(|bound| (bound.binding, bound.longest) = (Binding::Queueing, 0));
             next = None;
         }
     }
-    Ok(Answer { set: set.to_vec(), direction: search.direction, reach, binding, next, probes: search.probes, warnings })
+    warnings.extend(unseen(lab, &reach));
+    Ok(Answer {
+        set: set.to_vec(),
+        direction: search.direction,
+        reach,
+        binding,
+        next,
+        probes: search.probes,
+        warnings,
+    })
+}
+
+/// What recurs in the scenario and did not in the runs at the answer, which says nothing of it then.
+fn unseen(lab: &Lab<'_>, reach: &Reach) -> Option<String> {
+    let at = match reach {
+        Reach::Boundary(boundary) => boundary.unmet,
+        Reach::Everywhere(value) | Reach::Nowhere(value) => *value,
+    };
+    let redis = lab.scenario(at).ok()?.redis;
+    let (snapshots, rewrites) = lab.point(at).children();
+    let rewrites_recur = redis.appendonly && redis.auto_aof_rewrite_percentage > 0;
+    let missing = [
+        (!redis.save.is_empty() && snapshots == 0).then_some("snapshot"),
+        (rewrites_recur && rewrites == 0).then_some("AOF rewrite"),
+    ];
+    let missing: Vec<&str> = missing.into_iter().flatten().collect();
+    let remedy = "the answer leaves its stalls out; a longer --duration has some";
+    let is_told = !missing.is_empty() && lab.point(at).runs() > 0;
+    let shown = lab.unknown.text(at);
+    is_told.then(|| format!("no {} ended in the runs at {shown}: {remedy}", missing.join(" and no ")))
 }
 
 /// Whether `next` lets more through than `reach`: by more than the interval of that, or at all.
@@ -191,7 +223,8 @@ fn bound(lab: &Lab<'_>, set: &[usize], value: f64) -> Bound {
         moments.mean / (moments.error() + f64::MIN_POSITIVE)
     };
     let series = lab.series(value, set);
-    let worst = (0..set.len()).max_by(|&a, &b| beyond(&series[a]).total_cmp(&beyond(&series[b])).then(b.cmp(&a)));
+    let worst =
+        (0..set.len()).max_by(|&a, &b| beyond(&series[a]).total_cmp(&beyond(&series[b])).then(b.cmp(&a)));
     let objective = set[worst.unwrap_or(0)];
     let blame = point.blame(objective);
     let binding = blame.binding();
@@ -231,17 +264,20 @@ fn without_it(
 pub fn curve(lab: &Lab<'_>) -> Vec<CurvePoint> {
     let objectives = 0..lab.objectives.len();
     let values = lab.values().into_iter();
-    values.flat_map(|value| objectives.clone().map(move |objective| (value, objective))).map(|(value, objective)| {
-        let point = lab.point(value);
-        CurvePoint {
-            value,
-            objective,
-            runs: point.runs(),
-            measured: if point.overloaded { None } else { measured(lab, objective, value) },
-            verdict: bisect::verdict(&lab.series(value, &[objective]), VERDICT_ERROR),
-            overloaded: point.overloaded,
-        }
-    }).collect()
+    values
+        .flat_map(|value| objectives.clone().map(move |objective| (value, objective)))
+        .map(|(value, objective)| {
+            let point = lab.point(value);
+            CurvePoint {
+                value,
+                objective,
+                runs: point.runs(),
+                measured: if point.overloaded { None } else { measured(lab, objective, value) },
+                verdict: bisect::verdict(&lab.series(value, &[objective]), VERDICT_ERROR),
+                overloaded: point.overloaded,
+            }
+        })
+        .collect()
 }
 
 /// The metric of an objective over all runs of a value, with the spread of the runs about it.

@@ -199,7 +199,8 @@ fn ends(scale: &mut Scale<'_, '_>, probes: &mut [Probe], rule: &Rule) -> Result<
         deepen(scale, probes.last_mut(), rule)?;
     }
     let Some(first) = unmet(probes) else { return Ok(None) };
-    let met_before = |probes: &[Probe], end: usize| probes[..end].iter().rposition(|probe| probe.verdict == Verdict::Met);
+    let met_before =
+        |probes: &[Probe], end: usize| probes[..end].iter().rposition(|probe| probe.verdict == Verdict::Met);
     if met_before(probes, first).is_none() && first > 0 {
         deepen(scale, probes.first_mut(), rule)?;
     }
@@ -260,8 +261,18 @@ fn warnings(scale: &Scale<'_, '_>, probes: &[Probed], found: Option<&Boundary>) 
             ));
         }
     }
+    let open: Vec<String> = probes
+        .iter()
+        .filter(|probe| probe.verdict == Verdict::Open)
+        .map(|probe| unknown.text(probe.value))
+        .collect();
+    if found.is_none() && !open.is_empty() {
+        warnings.push(format!("the runs do not tell at {}; raise --replications", open.join(", ")));
+    }
     if found.is_some_and(|found| !found.settled) {
-        warnings.push("the interval is wider than asked: the runs do not tell more; raise --replications".to_owned());
+        warnings.push(
+            "the interval is wider than asked: the runs do not tell more; raise --replications".to_owned(),
+        );
     }
     warnings
 }

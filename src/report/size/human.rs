@@ -14,8 +14,7 @@ pub fn answer(report: &SizeReport<'_>) -> String {
 /// The answers, what was tried, and how.
 pub fn render(report: &SizeReport<'_>) -> String {
     let warnings = report.answers.iter().flat_map(|answer| &answer.warnings);
-    let notes: String =
-        warnings.chain(&report.notes).map(|note| format!("note: {note}\n")).collect();
+    let notes: String = warnings.chain(&report.notes).map(|note| format!("note: {note}\n")).collect();
     format!("{}\n{}\n{}{notes}", answer(report), tried(report), effort(report))
 }
 
@@ -30,7 +29,11 @@ fn value(report: &SizeReport<'_>, answer: &Answer) -> String {
     let name = name(report);
     match &answer.reach {
         Reach::Boundary(boundary) => {
-            format!("{} is the {} {name} with {set}.", boundary_text(report, boundary), answer.direction.name())
+            format!(
+                "{} is the {} {name} with {set}.",
+                boundary_text(report, boundary),
+                answer.direction.name()
+            )
         }
         Reach::Everywhere(value) => {
             let side = if answer.direction == Direction::Largest { "up" } else { "down" };
@@ -39,7 +42,11 @@ fn value(report: &SizeReport<'_>, answer: &Answer) -> String {
         Reach::Nowhere(value) => {
             let (low, high) = unknown.range;
             let reason = answer.binding.as_ref().map_or(String::new(), |bound| reason(report, bound, *value));
-            format!("{set}: not met at any {name} from {} to {}{reason}.", unknown.text(low), unknown.text(high))
+            format!(
+                "{set}: not met at any {name} from {} to {}{reason}.",
+                unknown.text(low),
+                unknown.text(high)
+            )
         }
     }
 }
@@ -86,11 +93,17 @@ fn binding(report: &SizeReport<'_>, answer: &Answer) -> Option<String> {
 }
 
 fn bound_text(report: &SizeReport<'_>, bound: &Bound) -> String {
-    let objective = bound.objective.map_or(String::new(), |objective| report.objectives[objective].to_string());
+    let objective =
+        bound.objective.map_or(String::new(), |objective| report.objectives[objective].to_string());
     let busy = 100.0 * bound.busy_share;
     match bound.binding {
         Binding::Cause(cause) => {
-            format!("{objective} by {} ({}), up to {}", cause.name(), cause.describe(), format_span(bound.longest))
+            format!(
+                "{objective} by {} ({}), up to {}",
+                cause.name(),
+                cause.describe(),
+                format_span(bound.longest)
+            )
         }
         Binding::Queueing => format!("{objective} by ordinary work and queueing, {busy:.0} % busy"),
         Binding::Overload => "the server cannot keep up".to_owned(),
@@ -101,7 +114,9 @@ fn bound_text(report: &SizeReport<'_>, bound: &Bound) -> String {
 fn next(report: &SizeReport<'_>, answer: &Answer) -> Option<String> {
     let cause_binds = matches!(answer.binding, Some(Bound { binding: Binding::Cause(_), .. }));
     let Some(next) = &answer.next else {
-        return cause_binds.then(|| "No price stands for that cause alone, so nothing is said of life without it.".to_owned());
+        return cause_binds.then(|| {
+            "No price stands for that cause alone, so nothing is said of life without it.".to_owned()
+        });
     };
     let then = match &next.binding {
         Some(bound) => format!("; next: {}", bound_text(report, bound)),
@@ -114,7 +129,9 @@ fn reach_text(report: &SizeReport<'_>, next: &Next) -> String {
     let unknown = report.unknown;
     match &next.reach {
         Reach::Boundary(boundary) => boundary_text(report, boundary),
-        Reach::Everywhere(value) => format!("it is met at every {} tried, to {}", name(report), unknown.text(*value)),
+        Reach::Everywhere(value) => {
+            format!("it is met at every {} tried, to {}", name(report), unknown.text(*value))
+        }
         Reach::Nowhere(_) => "it is not met either".to_owned(),
     }
 }
@@ -122,7 +139,8 @@ fn reach_text(report: &SizeReport<'_>, next: &Next) -> String {
 /// A table of the values that were tried, with every objective's metric and its interval.
 fn tried(report: &SizeReport<'_>) -> String {
     let heads = report.objectives.iter().map(head);
-    let mut rows = vec![[report.unknown.name.clone(), "runs".to_owned()].into_iter().chain(heads).collect::<Vec<_>>()];
+    let mut rows =
+        vec![[report.unknown.name.clone(), "runs".to_owned()].into_iter().chain(heads).collect::<Vec<_>>()];
     for points in report.curve.chunks(report.objectives.len().max(1)) {
         let first = [report.unknown.text(points[0].value), points[0].runs.to_string()];
         rows.push(first.into_iter().chain(points.iter().map(|point| cell(report, point))).collect());
@@ -160,22 +178,29 @@ fn cell(report: &SizeReport<'_>, point: &CurvePoint) -> String {
     match &point.measured {
         None => word.to_owned(),
         Some(measured) => match measured.interval {
-            Some((low, high)) => format!("{} ({} to {})  {word}", text(measured.value), text(low), text(high)),
+            Some((low, high)) => {
+                format!("{} ({} to {})  {word}", text(measured.value), text(low), text(high))
+            }
             None => format!("{}  {word}", text(measured.value)),
         },
     }
 }
 
-/// `112 runs of 2 min after 24 s of warm-up: 1.30 G commands.`
+/// `112 runs of 2 min after 12 s of warm-up: 1.30 G commands.`
 fn effort(report: &SizeReport<'_>) -> String {
     let length = report.length;
     let warmup = match length.warmup {
         0 => String::new(),
         warmup => format!(" after {} of warm-up", format_span(warmup)),
     };
+    let without = if report.answers.iter().any(|answer| answer.next.is_some()) {
+        ", the ones for \"without\" counted"
+    } else {
+        ""
+    };
     let given = length.given.map_or(String::new(), |reason| format!(" ({reason})"));
     format!(
-        "{} runs of {}{warmup}{given}, the ones for \"without\" counted: {} commands.\n",
+        "{} runs of {}{warmup}{given}{without}: {} commands.\n",
         report.runs,
         format_span(length.duration - length.warmup),
         format_count(report.requests as f64)

@@ -115,7 +115,9 @@ fn number(value: Option<f64>) -> String {
 
 fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_record(columns).and_then(|()| rows.into_iter().try_for_each(|row| writer.write_record(row)));
+    let written = writer
+        .write_record(columns)
+        .and_then(|()| rows.into_iter().try_for_each(|row| writer.write_record(row)));
     written.expect("memory takes every row, and rows have the columns' length");
     writer.into_inner().expect("memory takes every row")
 }

@@ -30,7 +30,11 @@ impl Line {
     fn draw(&self, n: u64) -> f64 {
         let mut draws = self.draws.of(n);
         let long = -crate::math::ln(draws.unit());
-        if self.skewed { long - 1.0 } else { (2.0 * long).sqrt() * libm::cos(std::f64::consts::TAU * draws.unit()) }
+        if self.skewed {
+            long - 1.0
+        } else {
+            (2.0 * long).sqrt() * libm::cos(std::f64::consts::TAU * draws.unit())
+        }
     }
 }
 
@@ -44,7 +48,11 @@ impl Curve for Line {
             let noise = self.common * self.draw(n as u64) + own * self.draw(at.to_bits() ^ n as u64);
             at - self.zero + self.noise * noise
         };
-        Ok(vec![Series { criterion: Criterion::Mean, margins: (0..observations).map(margin).collect() }])
+        Ok(vec![Series {
+            criterion: Criterion::Mean,
+            margins: (0..observations).map(margin).collect(),
+            enough: true,
+        }])
     }
 
     fn snap(&self, at: f64) -> f64 {
@@ -55,7 +63,9 @@ impl Curve for Line {
 /// Scans from -3 to 4 and narrows between the first two verdicts, as a search of a scenario does.
 fn search(line: &mut Line, error: f64) -> (Crossing, Vec<Probe>) {
     let rule = Rule { error, width: 0.02, most: 256, probes: PROBES };
-    let Ok(mut probes) = (-6..=8).map(|n| Probe::take(line, f64::from(n) / 2.0, FIRST_LOOK, error)).collect::<Result<Vec<_>, _>>();
+    let Ok(mut probes) = (-6..=8)
+        .map(|n| Probe::take(line, f64::from(n) / 2.0, FIRST_LOOK, error))
+        .collect::<Result<Vec<_>, _>>();
     let upper = probes.iter().find(|probe| probe.verdict == Verdict::Unmet).expect("far enough").at;
     let lower = probes.iter().rev().find(|probe| probe.verdict == Verdict::Met && probe.at < upper);
     let ends = (lower.expect("far enough").at, upper);
@@ -82,9 +92,14 @@ fn tolerance() -> f64 {
 
 #[test]
 fn intervals_cover_the_crossing() {
-    for (noise, common, skewed) in [(0.03, 0.0, false), (0.1, 0.0, false), (0.1, 0.9, false), (0.03, 0.0, true)] {
+    for (noise, common, skewed) in
+        [(0.03, 0.0, false), (0.1, 0.0, false), (0.1, 0.9, false), (0.03, 0.0, true)]
+    {
         let share = coverage(noise, common, skewed, (1.0 - WANTED) / PROBES as f64);
-        assert!(share >= WANTED - tolerance(), "noise {noise}, {common} of it common, skewed {skewed}: {share}");
+        assert!(
+            share >= WANTED - tolerance(),
+            "noise {noise}, {common} of it common, skewed {skewed}: {share}"
+        );
     }
 }
 
@@ -119,14 +134,17 @@ fn the_search_is_as_exact_as_its_observations_allow() {
 fn whole_numbers_end_at_neighbours() {
     let mut line = Line { whole: true, ..Line::new(0, 6.5, 0.001, 0.0) };
     let rule = Rule { error: 0.0025, width: 0.02, most: 64, probes: 40 };
-    let Ok(mut probes) = [1.0, 20.0].map(|at| Probe::take(&mut line, at, 4, 0.0025)).into_iter().collect::<Result<Vec<_>, _>>();
+    let Ok(mut probes) = [1.0, 20.0]
+        .map(|at| Probe::take(&mut line, at, 4, 0.0025))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>();
     let Ok(found) = narrow(&mut line, &mut probes, (1.0, 20.0), &rule);
     assert_eq!((found.lower, found.upper, found.settled), (6.0, 7.0, true));
 }
 
 #[test]
 fn a_verdict_needs_every_requirement_to_be_shown() {
-    let series = |criterion, margins: &[f64]| Series { criterion, margins: margins.to_vec() };
+    let series = |criterion, margins: &[f64]| Series { criterion, margins: margins.to_vec(), enough: true };
     let met = series(Criterion::Mean, &[-1.0, -1.1, -0.9, -1.0]);
     let open = series(Criterion::Mean, &[-1.0, 1.1, -0.9, 1.0]);
     let unmet = series(Criterion::Mean, &[1.0, 1.1, 0.9, 1.0]);
@@ -139,6 +157,17 @@ fn a_verdict_needs_every_requirement_to_be_shown() {
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0, f64::INFINITY])]), Verdict::Unmet);
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0; 3])]), Verdict::Open, "too few");
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0; 4])]), Verdict::Met, "no noise at all");
+}
+
+#[test]
+fn what_is_rare_needs_enough_to_show_itself() {
+    // Of 58 things none is bad with probability 0.95^58 = 5.1 % if one in twenty is, of 59 with 4.8 %.
+    assert!(!are_few(0, 58, 0.05, 0.05) && are_few(0, 59, 0.05, 0.05));
+    // One or none of 93: 0.95^93 + 93 · 0.05 · 0.95^92 = 0.0499; of 92 it is 0.0520.
+    assert!(!are_few(1, 92, 0.05, 0.05) && are_few(1, 93, 0.05, 0.05));
+    assert!(!are_few(5, 100, 0.05, 0.05) && !are_few(100, 100, 0.05, 0.05) && !are_few(0, 0, 0.05, 0.05));
+    let quiet = Series { criterion: Criterion::Mean, margins: vec![-0.05; 4], enough: false };
+    assert_eq!(verdict(&[quiet], 0.01), Verdict::Open);
 }
 
 /// With the mean at zero a verdict is wrong whatever it says; all looks together may not say one too often.

@@ -36,7 +36,8 @@ fn values_go_where_they_belong() {
     let (small, large) = (resolved("memory", "article", 1e8), resolved("memory", "article", 2e8));
     assert!((large.dataset.keys as f64 / small.dataset.keys as f64 - 2.0).abs() < 0.1);
     let jitter = resolved("ttl-jitter", "expiry-jitter", 30e9);
-    let ttls = jitter.dataset.ttl.iter().chain(jitter.workloads.iter().filter_map(|group| group.ttl.as_ref()));
+    let ttls =
+        jitter.dataset.ttl.iter().chain(jitter.workloads.iter().filter_map(|group| group.ttl.as_ref()));
     assert!(ttls.clone().count() > 0 && ttls.into_iter().all(|ttl| ttl.jitter == 30_000_000_000));
 }
 
@@ -44,7 +45,8 @@ fn values_go_where_they_belong() {
 fn a_factor_is_of_every_time_of_an_fdatasync() {
     let whole = template("persistence-always").resolve().expect("sound").machine.disk;
     let half = resolved("fsync", "persistence-always", 0.5).machine.disk;
-    for (whole, half) in [(&whole.fdatasync, &half.fdatasync), (&whole.fdatasync_busy, &half.fdatasync_busy)] {
+    for (whole, half) in [(&whole.fdatasync, &half.fdatasync), (&whole.fdatasync_busy, &half.fdatasync_busy)]
+    {
         assert!((half.mean() / whole.mean() - 0.5).abs() < 1e-3, "{half:?}");
     }
     assert!((half.fdatasync_per_kib / whole.fdatasync_per_kib - 0.5).abs() < 0.01);
@@ -57,7 +59,10 @@ fn shards_share_load_and_keys() {
     let (one, five) = (resolved("shards", "article", 1.0), resolved("shards", "article", 5.0));
     assert_eq!((rate(&one), rate(&five)), (5000.0, 1000.0));
     assert_eq!(five.dataset.keys, one.dataset.keys.div_ceil(5));
-    assert_eq!(five.workloads[0].connections, one.workloads[0].connections, "every client talks to every shard");
+    assert_eq!(
+        five.workloads[0].connections, one.workloads[0].connections,
+        "every client talks to every shard"
+    );
     assert_eq!(resolved("shards", "closed-loop-50", 4.0).workloads[0].connections, 13);
 }
 
@@ -65,8 +70,7 @@ fn shards_share_load_and_keys() {
 fn the_highest_rate_is_the_edge_of_overload() {
     let unknown = unknown("rate", "persistence-none", None, None).expect("a rate");
     let offered = |value: f64| {
-        let scenario = template("persistence-none").with(&unknown.assignments(value)).expect("sound");
-        let mut scenario = Scenario { ..scenario };
+        let mut scenario = template("persistence-none").with(&unknown.assignments(value)).expect("sound");
         (scenario.run.duration, scenario.run.warmup) = (1000, 0);
         crate::sim::run(&scenario, &crate::sim::RunOptions::default(), &mut |_| true).is_err()
     };
@@ -79,14 +83,19 @@ fn ranges_come_from_the_setting_or_from_the_flags() {
     assert_eq!(hz.range, (5.0, 200.0));
     let fork = unknown("fork.per-gib", "article", None, None).expect("a price");
     let price = template("article").resolve().expect("sound").machine.fork.per_gib;
-    assert!((fork.range.0 / price - 0.01).abs() < 1e-3 && (fork.range.1 / price - 100.0).abs() < 10.0, "{:?}", fork.range);
+    assert!(
+        (fork.range.0 / price - 0.01).abs() < 1e-3 && (fork.range.1 / price - 100.0).abs() < 10.0,
+        "{:?}",
+        fork.range
+    );
     let both = unknown("rate", "article", Some("9k/s"), Some("3k/s")).expect_err("the wrong way round");
     assert!(both.to_string().contains("from 9,000/s to 3,000/s is no range"), "{both}");
 }
 
 #[test]
 fn what_cannot_be_solved_for_is_refused_with_what_can() {
-    let refused = |name: &str, scenario: &str| unknown(name, scenario, None, None).expect_err(name).to_string();
+    let refused =
+        |name: &str, scenario: &str| unknown(name, scenario, None, None).expect_err(name).to_string();
     assert!(refused("rat", "article").contains("did you mean rate?"));
     assert!(refused("fork.per-gb", "article").contains("did you mean fork.per-gib?"));
     assert!(refused("redis.appendfsync", "article").contains("nothing that has a value"));
