@@ -25,7 +25,7 @@ use crate::stats::bisect::FIRST_LOOK;
 /// What the long help shows.
 const EXAMPLES: &str = "\
 An objective is METRIC<VALUE, or METRIC<VALUE/WINDOW[@SHARE]: the metric is then taken in every window of that
-length, and 99 % of them (or SHARE) must keep it, which is what a dashboard of that resolution shows.
+length, and 95 % of them (or SHARE) must keep it, which is what a dashboard of that resolution shows.
 Metrics: writepath list metrics. All --slo hold together; every --for is a set of its own beside them, and a row
 of the answer.
 

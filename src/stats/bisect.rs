@@ -34,6 +34,22 @@ pub struct Series {
     pub criterion: Criterion,
     /// Observations; an infinite one is unmet whatever the others are.
     pub margins: Vec<f64>,
+    /// There is enough behind them to say that the requirement is met: what is rare may not have shown itself yet.
+    pub enough: bool,
+}
+
+/// Whether `bad` of `all` independent things are so few that a share of `allowed` of them being bad would give as few
+/// with probability `error` at most.
+///
+/// The binomial distribution's lower tail, term by term.
+pub fn are_few(bad: u64, all: u64, allowed: f64, error: f64) -> bool {
+    let mut term = libm::exp(all as f64 * libm::log1p(-allowed));
+    let mut tail = term;
+    for n in 0..bad.min(all) {
+        term *= (all - n) as f64 / (n + 1) as f64 * allowed / (1.0 - allowed);
+        tail += term;
+    }
+    tail <= error
 }
 
 /// What is known of a probe.
@@ -48,6 +64,10 @@ pub enum Verdict {
 }
 
 impl Series {
+    fn met(&self) -> Verdict {
+        if self.enough { Verdict::Met } else { Verdict::Open }
+    }
+
     /// Verdict of this requirement alone, wrong with probability at most `met` if it says met and `unmet` if it says that.
     fn verdict(&self, met: f64, unmet: f64) -> Verdict {
         let n = self.margins.len();
@@ -59,7 +79,7 @@ impl Series {
         }
         if self.criterion == Criterion::Every {
             return if self.margins.iter().all(|margin| *margin <= 0.0) {
-                Verdict::Met
+                self.met()
             } else {
                 Verdict::Unmet
             };
@@ -70,7 +90,7 @@ impl Series {
             |tail: f64| moments.variance == 0.0 || moments.mean.abs() > moments.half_width(1.0 - 2.0 * tail);
         match moments.mean > 0.0 {
             true if is_clear(unmet) => Verdict::Unmet,
-            false if is_clear(met) => Verdict::Met,
+            false if is_clear(met) => self.met(),
             _ => Verdict::Open,
         }
     }

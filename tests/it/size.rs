@@ -24,6 +24,7 @@ fn queue() -> TempDir {
 appendonly = false
 save       = ""
 dynamic-hz = false
+maxclients = 50000
 
 [dataset]
 keys       = 1000
@@ -186,7 +187,7 @@ fn a_second_boundary_is_seen_and_said() {
         "--set",
         "machine.cpu.wakeup=1ms:1us,100ms:4ms",
         "--slo",
-        "mean<4ms",
+        "mean<2500us",
         "--from",
         "0.5/s",
     ];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::blame::{Blame, blame};
 use super::length::Length;
+use super::search::ERROR;
 use super::unknown::Unknown;
 use crate::cluster;
 use crate::experiment::objective::{Objective, Pooled};
@@ -15,7 +16,7 @@ use crate::redis::child::ChildKind;
 use crate::scenario::problem::Problems;
 use crate::scenario::{Scenario, Source};
 use crate::sim::{RunOptions, SimError};
-use crate::stats::bisect::Series;
+use crate::stats::bisect::{Series, are_few};
 
 /// A value is tried for this part of a run first,
 const TRIAL_PART: u64 = 16;
@@ -231,6 +232,7 @@ impl<'a> Lab<'a> {
         let series = |&objective: &usize| Series {
             criterion: self.objectives[objective].criterion(),
             margins: margins(objective),
+            enough: point.has_enough(objective, &self.objectives[objective]),
         };
         set.iter().map(series).collect()
     }
@@ -270,6 +272,14 @@ impl Point {
         let mut all = Pooled::default();
         self.runs.iter().for_each(|run| all.merge(&run.pooled[index]));
         (all.value(objective), values)
+    }
+
+    /// Whether the windows are many enough to say that few of them are bad.
+    fn has_enough(&self, index: usize, objective: &Objective) -> bool {
+        let Some(window) = objective.window else { return true };
+        let counts = self.runs.iter().map(|run| run.pooled[index].windows(objective));
+        let (bad, all) = counts.fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
+        window.share == 1.0 || are_few(bad, all, 1.0 - window.share, ERROR)
     }
 
     /// Whom the runs blame for what is beyond the bound of an objective.

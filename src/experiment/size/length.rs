@@ -7,13 +7,18 @@
 
 use crate::experiment::objective::Objective;
 use crate::experiment::{Assignment, Template};
+use crate::redis::child::ChildKind;
+use crate::redis::server::Server;
+use crate::rng::Streams;
 use crate::scenario::{Scenario, Source};
 use crate::units::{Nanos, SECOND, format_span};
 
 /// Measured time of a run in which nothing happens in cycles.
 const PLAIN: Nanos = 30 * SECOND;
-/// The same where snapshots, rewrites or expiry come and go: one fork of `save 60 10000` or more.
+/// The same where snapshots, rewrites or expiry come and go.
 const CYCLES: Nanos = 120 * SECOND;
+/// The most that is given to a cycle of snapshots: longer ones are seen by some runs only.
+const CYCLE_MOST: Nanos = 600 * SECOND;
 /// Windows in a run, as long as they are short.
 const WINDOWS: u64 = 10;
 /// The same at least.
@@ -72,7 +77,8 @@ impl Length {
             return if errors.is_empty() { Ok(length) } else { Err(errors) };
         }
         let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
-        let measured = for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN });
+        let measured =
+            for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN }).max(save_cycle(scenario));
         let warmup = scenario.run.warmup.min(measured / WARMUP_PART);
         Ok(Length { duration: measured + warmup, warmup, windows, given: None, random_phase: true })
     }
@@ -110,6 +116,16 @@ fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
     }
 }
 
+/// From one snapshot to the next under a load that is heavy enough for the save point with the shortest time.
+fn save_cycle(scenario: &Scenario) -> Nanos {
+    let Some(shortest) = scenario.redis.save.iter().map(|point| point.seconds).min() else { return 0 };
+    let (server, _) = Server::new(scenario, &Streams::new(scenario.run.seed, 0));
+    let snapshot = server.child_span(ChildKind::Bgsave, 1.0);
+    // Whole seconds, so that two scenarios that hardly differ have runs of the same length.
+    let cycle = (shortest + 1) as Nanos * SECOND + snapshot;
+    cycle.next_multiple_of(SECOND).min(CYCLE_MOST)
+}
+
 fn has_cycles(scenario: &Scenario) -> bool {
     let expires =
         scenario.dataset.ttl.is_some() || scenario.workloads.iter().any(|group| group.ttl.is_some());
@@ -145,7 +161,9 @@ mod tests {
             assert_eq!(length.given, None);
             (length.duration - length.warmup) / SECOND
         };
-        assert_eq!(of("article", &["p99<5ms"]), 120);
+        assert_eq!(of("persistence-everysec", &["p99<5ms"]), 120);
+        // A minute from save to save, and the snapshot of 10 GiB.
+        assert!((122..=600).contains(&of("article", &["p99<5ms"])));
         assert_eq!(of("persistence-none", &["p99<5ms"]), 30);
         assert_eq!(of("article", &["p99<5ms/60s", "p99<1s/10s"]), 600);
         assert_eq!(of("article", &["p99<5ms/1h"]), 7200);

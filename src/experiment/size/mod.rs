@@ -1,11 +1,12 @@
 //! The question turned round: not what a scenario gives, but how much of something it can have under its objectives.
 //!
-//! `unknown.rs` says what is solved for, `lab.rs` makes runs, `search.rs` finds the boundary, `blame.rs` names what binds
+//! `unknown.rs` and `range.rs` say what is solved for, `lab.rs` makes runs, `search.rs` finds the boundary, `blame.rs` names what binds
 //! there, `without.rs` takes that away. What is found holds for runs of the length that [`Length`] says.
 
 mod blame;
 mod lab;
 mod length;
+mod range;
 mod search;
 mod unknown;
 mod without;
@@ -20,7 +21,7 @@ pub use lab::{Begins, GoOn, Lab, Stop};
 pub use length::Length;
 pub use search::{Boundary, ERROR, Effort, Probed, VERDICT_ERROR};
 use search::{Field, Search};
-pub use unknown::{Direction, NAMES, Unknown};
+pub use unknown::{Direction, Unknown};
 pub use without::without;
 
 /// Values of the scan.
@@ -146,6 +147,7 @@ fn solve_one(lab: &mut Lab<'_>, set: &[usize], effort: &Effort) -> Result<Answer
             next = None;
         }
     }
+    warnings.extend(unseen(lab, &reach));
     Ok(Answer {
         set: set.to_vec(),
         direction: search.direction,
@@ -155,6 +157,26 @@ fn solve_one(lab: &mut Lab<'_>, set: &[usize], effort: &Effort) -> Result<Answer
         probes: search.probes,
         warnings,
     })
+}
+
+/// What recurs in the scenario and did not in the runs at the answer, which says nothing of it then.
+fn unseen(lab: &Lab<'_>, reach: &Reach) -> Option<String> {
+    let at = match reach {
+        Reach::Boundary(boundary) => boundary.unmet,
+        Reach::Everywhere(value) | Reach::Nowhere(value) => *value,
+    };
+    let redis = lab.scenario(at).ok()?.redis;
+    let (snapshots, rewrites) = lab.point(at).children();
+    let rewrites_recur = redis.appendonly && redis.auto_aof_rewrite_percentage > 0;
+    let missing = [
+        (!redis.save.is_empty() && snapshots == 0).then_some("snapshot"),
+        (rewrites_recur && rewrites == 0).then_some("AOF rewrite"),
+    ];
+    let missing: Vec<&str> = missing.into_iter().flatten().collect();
+    let remedy = "the answer leaves its stalls out; a longer --duration has some";
+    let is_told = !missing.is_empty() && lab.point(at).runs() > 0;
+    let shown = lab.unknown.text(at);
+    is_told.then(|| format!("no {} ended in the runs at {shown}: {remedy}", missing.join(" and no ")))
 }
 
 /// Whether `next` lets more through than `reach`: by more than the interval of that, or at all.

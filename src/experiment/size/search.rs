@@ -261,6 +261,14 @@ fn warnings(scale: &Scale<'_, '_>, probes: &[Probed], found: Option<&Boundary>) 
             ));
         }
     }
+    let open: Vec<String> = probes
+        .iter()
+        .filter(|probe| probe.verdict == Verdict::Open)
+        .map(|probe| unknown.text(probe.value))
+        .collect();
+    if found.is_none() && !open.is_empty() {
+        warnings.push(format!("the runs do not tell at {}; raise --replications", open.join(", ")));
+    }
     if found.is_some_and(|found| !found.settled) {
         warnings.push(
             "the interval is wider than asked: the runs do not tell more; raise --replications".to_owned(),

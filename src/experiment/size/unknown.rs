@@ -1,17 +1,13 @@
 //! What is solved for: its values, where they go in a scenario, and how far they may range.
 
+use super::range::default_range;
 use crate::experiment::design::Form;
 use crate::experiment::{Assignment, Template};
 use crate::models::price::{self, PRICES};
 use crate::models::unit::Unit;
-use crate::redis::plan::plans;
-use crate::redis::server::Server;
-use crate::rng::Streams;
-use crate::scenario::keys::{self, Kind};
 use crate::scenario::problem::{Problem, Problems, nearest};
-use crate::scenario::{Scenario, Source, memory};
-use crate::sim::offered_load;
-use crate::units::{MIB, format_bytes, format_count, format_span};
+use crate::scenario::{Scenario, Source};
+use crate::units::{format_bytes, format_count, format_span};
 
 /// Which end of the values that meet the objectives is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,26 +28,20 @@ impl Direction {
     }
 }
 
-/// Names of their own that can be solved for, with what they are.
-pub const NAMES: &[(&str, &str)] = &[
-    ("rate", "commands a second of each open group"),
-    ("connections", "connections of each group"),
-    ("pipeline", "commands a client sends at once"),
-    ("keys", "number of keys"),
-    ("memory", "memory of the keys"),
-    ("value-size", "size of a value"),
-    ("shards", "equal servers that share the load and the keys"),
-    ("hz", "redis.hz"),
-    ("ttl-jitter", "spread of the times to live"),
-    ("fsync", "a factor on every time of an fdatasync: which disk"),
+/// Names of their own that can be solved for.
+const NAMES: &[&str] = &[
+    "rate",
+    "connections",
+    "pipeline",
+    "keys",
+    "memory",
+    "value-size",
+    "shards",
+    "hz",
+    "ttl-jitter",
+    "fsync",
 ];
 
-/// Range of a factor when nobody gives one.
-const FACTORS: (f64, f64) = (1.0 / 64.0, 64.0);
-/// From the current value down and up, when nobody gives a range and the setting has none.
-const AROUND: f64 = 100.0;
-/// Below the rate at which the main thread is never idle, the lowest rate that is tried.
-const RATES: f64 = 1000.0;
 /// Digits of a value, so that a probe can be typed.
 const DIGITS: usize = 4;
 
@@ -215,7 +205,8 @@ fn grouped(value: f64) -> String {
     text
 }
 
-fn problem(flag: &str, read: String, remedy: &str) -> Problem {
+/// A problem of a flag, with what to do about it.
+pub fn problem(flag: &str, read: String, remedy: &str) -> Problem {
     Problem { file: flag.to_owned(), line: 0, column: 0, read, remedies: vec![remedy.to_owned()] }
 }
 
@@ -306,13 +297,10 @@ fn of_setting(
     if let Some(form) = Form::of(&dotted).filter(|_| dotted.contains('.')) {
         return Ok(settings(&[&dotted], form, None));
     }
-    let known = NAMES.iter().map(|known| known.0);
-    let all = known.clone().chain(PRICES.iter().map(|price| price.name));
+    let all = NAMES.iter().copied().chain(PRICES.iter().map(|price| price.name));
     let meant = nearest(name, all).map(|near| format!("did you mean {near}?"));
-    let expected = format!(
-        "expected {}, a price as fork.per-gib, or a setting as redis.hz",
-        known.collect::<Vec<_>>().join(", ")
-    );
+    let expected =
+        format!("expected {}, a price as fork.per-gib, or a setting as redis.hz", NAMES.join(", "));
     let remedies = meant.into_iter().chain([expected]).collect();
     Err(Problem {
         remedies,
@@ -360,83 +348,6 @@ fn load(scenario: &Scenario) -> Result<Load, Problem> {
         }
     }
     Ok(Load { groups, keys: scenario.dataset.keys })
-}
-
-/// Where to search when nobody says so.
-fn default_range(unknown: &Unknown, template: &Template, scenario: &Scenario) -> Result<(f64, f64), Problem> {
-    let data_memory = scenario.machine.machine.memory as f64 / scenario.dataset.fragmentation;
-    Ok(match unknown.name.as_str() {
-        "rate" => {
-            let highest = highest_rate(unknown, template)?;
-            (highest / RATES, highest)
-        }
-        "shards" => (1.0, 1024.0),
-        "connections" => (1.0, 10_000.0),
-        "pipeline" => (1.0, 1000.0),
-        "hz" => (1.0, 500.0),
-        "ttl-jitter" => (1e9, 86_400e9),
-        "value-size" => (1.0, MIB as f64),
-        "memory" => ((64 * MIB) as f64, 0.9 * data_memory),
-        "keys" => {
-            let dataset = &scenario.dataset;
-            let (version, bytes) = (scenario.redis.version, (0.9 * data_memory) as u64);
-            let most =
-                memory::keys_in(version, bytes, dataset.key_size, &dataset.value_size, dataset.ttl_share);
-            (1000.0, most as f64)
-        }
-        _ if unknown.form == Form::Factor => FACTORS,
-        _ => return around(unknown, scenario),
-    })
-}
-
-/// A range around the value that the setting has, within what it may be.
-fn around(unknown: &Unknown, scenario: &Scenario) -> Result<(f64, f64), Problem> {
-    let none = || {
-        let remedy = "give --from and --to";
-        problem("--solve", format!("{} has no range of its own", unknown.name), remedy)
-    };
-    let key = unknown.settings()[0];
-    let shown =
-        scenario.settings.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone());
-    let priced = key.strip_prefix("machine.").and_then(price::find);
-    let shown = shown.or_else(|| {
-        let price = priced?;
-        Some(price.get(&mut scenario.machine.clone()).text(price.unit))
-    });
-    let current = shown.and_then(|text| unknown.form.parse(&text).ok()).filter(|current| *current > 0.0);
-    let (least, most) =
-        priced.map(|price| (price.min, price.max)).or_else(|| bounds(key)).unwrap_or((0.0, f64::MAX));
-    let current = current.ok_or_else(none)?;
-    let least = if unknown.is_counted() { least.max(1.0) } else { least };
-    Ok(((current / AROUND).max(least), (current * AROUND).min(most)))
-}
-
-/// The bounds that the scenario's format gives a key of a table.
-fn bounds(key: &str) -> Option<(f64, f64)> {
-    let (table, path) = key.split_once('.')?;
-    let spec = keys::table(table)?;
-    match spec.key(path.rsplit('.').next()?)?.kind {
-        Kind::Span(low, high) | Kind::Bytes(low, high) | Kind::Count(low, high) => {
-            Some((low as f64, high as f64))
-        }
-        Kind::Number(low, high) => Some((low, high)),
-        _ => None,
-    }
-}
-
-/// The rate of each open group at which the main thread is never idle; beyond it no queue can end.
-fn highest_rate(unknown: &Unknown, template: &Template) -> Result<f64, Problem> {
-    let one = template.with(&unknown.assignments(1.0));
-    let scenario = one.map_err(|mut problems| problems.0.swap_remove(0))?;
-    let streams = Streams::new(scenario.run.seed, 0);
-    let (_, maps) = Server::new(&scenario, &streams);
-    let version = scenario.redis.version;
-    let plans = plans(&scenario.workloads, &scenario.dataset, maps, version, &scenario.machine, &streams);
-    let load = offered_load(&scenario, &plans).filter(|load| load.offered > 0.0);
-    let nodes = scenario.cluster.as_ref().map_or(1.0, |cluster| cluster.nodes.len() as f64);
-    load.map(|load| nodes / load.offered).ok_or_else(|| {
-        problem("--solve", "rate: commands cost nothing on this machine".to_owned(), "give --from and --to")
-    })
 }
 
 #[cfg(test)]

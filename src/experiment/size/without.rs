@@ -84,33 +84,42 @@ mod tests {
     use crate::scenario::resolve::Overrides;
     use crate::sim::{RunOptions, run};
 
-    fn busy(scenario: &str, set: &[&str], without: &[Assignment]) -> [u64; Cause::COUNT] {
+    fn template(scenario: &str, set: &[&str]) -> Template {
         let overrides =
             Overrides { set: set.iter().map(|set| set.to_string()).collect(), ..Overrides::default() };
         let text = builtin::get(scenario).expect("built in").to_owned();
-        let template = Template::new(text, scenario.to_owned(), ".".into(), overrides);
-        let scenario = template.with(without).unwrap_or_else(|problems| panic!("{problems}"));
+        Template::new(text, scenario.to_owned(), ".".into(), overrides)
+    }
+
+    fn busy(set: &[&str], without: &[Assignment]) -> [u64; Cause::COUNT] {
+        let laid = template("article", set).with(without);
+        let scenario = laid.unwrap_or_else(|problems| panic!("{problems}"));
         run(&scenario, &RunOptions::default(), &mut |_| true).expect("it runs").busy
     }
 
     #[test]
     fn under_its_prices_a_cause_takes_no_time() {
         use Cause::*;
-        let one_server =
-            ["run.duration=200s", "dataset.memory=1GiB", "workload.rate=20000/s", "redis.save=60 10000"];
-        let old = ["run.duration=200s", "dataset.memory=64MiB", "workload.rate=20000/s", "redis.version=6.2"];
-        let cases: [(&[&str], &[Cause]); 2] = [
-            (
-                &one_server,
-                &[WakeUp, AofWrite, AofWritePendingFsync, Fork, Cow, Cron, HostNoise, CoreContention],
-            ),
-            (&old, &[Fork, AofRename]),
+        let snapshots: &[&str] =
+            &["run.duration=200s", "dataset.memory=1GiB", "workload.rate=20000/s", "redis.save=60 10000"];
+        let rewrites: &[&str] = &["run.duration=200s", "dataset.memory=64MiB", "workload.rate=20000/s"];
+        let slow_disk: &[&str] = &[
+            "run.duration=60s",
+            "dataset.memory=64MiB",
+            "workload.rate=1000/s",
+            "machine.disk.fdatasync=3s",
+            "machine.disk.fdatasync-busy=3s",
+        ];
+        let cases: [(&[&str], &[Cause]); 3] = [
+            (snapshots, &[WakeUp, AofWrite, Fork, Cow, Cron, HostNoise]),
+            (rewrites, &[Fork, AofRename, ManifestFsync]),
+            (slow_disk, &[AofWritePendingFsync]),
         ];
         for (set, causes) in cases {
-            let before = busy("article", set, &[]);
+            let before = busy(set, &[]);
             for &cause in causes {
                 let free = without(cause).expect("it has prices");
-                let after = busy("article", set, &free);
+                let after = busy(set, &free);
                 let (had, has) = (before[cause as usize], after[cause as usize]);
                 assert!(had > 0, "{cause:?} takes time in the scenario");
                 assert!(has * 50 < had, "{cause:?}: {had} ns, and {has} ns without");
@@ -121,13 +130,7 @@ mod tests {
     #[test]
     fn every_price_is_one_of_the_model() {
         for assignments in Cause::ALL.into_iter().filter_map(without) {
-            busy_free(&assignments);
+            template("article", &[]).with(&assignments).unwrap_or_else(|problems| panic!("{problems}"));
         }
-    }
-
-    fn busy_free(assignments: &[Assignment]) {
-        let text = builtin::get("article").expect("built in").to_owned();
-        let template = Template::new(text, "article".to_owned(), ".".into(), Overrides::default());
-        template.with(assignments).unwrap_or_else(|problems| panic!("{problems}"));
     }
 }

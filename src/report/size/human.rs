@@ -186,16 +186,21 @@ fn cell(report: &SizeReport<'_>, point: &CurvePoint) -> String {
     }
 }
 
-/// `112 runs of 2 min after 24 s of warm-up: 1.30 G commands.`
+/// `112 runs of 2 min after 12 s of warm-up: 1.30 G commands.`
 fn effort(report: &SizeReport<'_>) -> String {
     let length = report.length;
     let warmup = match length.warmup {
         0 => String::new(),
         warmup => format!(" after {} of warm-up", format_span(warmup)),
     };
+    let without = if report.answers.iter().any(|answer| answer.next.is_some()) {
+        ", the ones for \"without\" counted"
+    } else {
+        ""
+    };
     let given = length.given.map_or(String::new(), |reason| format!(" ({reason})"));
     format!(
-        "{} runs of {}{warmup}{given}, the ones for \"without\" counted: {} commands.\n",
+        "{} runs of {}{warmup}{given}{without}: {} commands.\n",
         report.runs,
         format_span(length.duration - length.warmup),
         format_count(report.requests as f64)

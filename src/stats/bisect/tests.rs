@@ -48,7 +48,11 @@ impl Curve for Line {
             let noise = self.common * self.draw(n as u64) + own * self.draw(at.to_bits() ^ n as u64);
             at - self.zero + self.noise * noise
         };
-        Ok(vec![Series { criterion: Criterion::Mean, margins: (0..observations).map(margin).collect() }])
+        Ok(vec![Series {
+            criterion: Criterion::Mean,
+            margins: (0..observations).map(margin).collect(),
+            enough: true,
+        }])
     }
 
     fn snap(&self, at: f64) -> f64 {
@@ -140,7 +144,7 @@ fn whole_numbers_end_at_neighbours() {
 
 #[test]
 fn a_verdict_needs_every_requirement_to_be_shown() {
-    let series = |criterion, margins: &[f64]| Series { criterion, margins: margins.to_vec() };
+    let series = |criterion, margins: &[f64]| Series { criterion, margins: margins.to_vec(), enough: true };
     let met = series(Criterion::Mean, &[-1.0, -1.1, -0.9, -1.0]);
     let open = series(Criterion::Mean, &[-1.0, 1.1, -0.9, 1.0]);
     let unmet = series(Criterion::Mean, &[1.0, 1.1, 0.9, 1.0]);
@@ -153,6 +157,17 @@ fn a_verdict_needs_every_requirement_to_be_shown() {
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0, f64::INFINITY])]), Verdict::Unmet);
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0; 3])]), Verdict::Open, "too few");
     assert_eq!(of(&[&series(Criterion::Mean, &[-1.0; 4])]), Verdict::Met, "no noise at all");
+}
+
+#[test]
+fn what_is_rare_needs_enough_to_show_itself() {
+    // Of 58 things none is bad with probability 0.95^58 = 5.1 % if one in twenty is, of 59 with 4.8 %.
+    assert!(!are_few(0, 58, 0.05, 0.05) && are_few(0, 59, 0.05, 0.05));
+    // One or none of 93: 0.95^93 + 93 · 0.05 · 0.95^92 = 0.0499; of 92 it is 0.0520.
+    assert!(!are_few(1, 92, 0.05, 0.05) && are_few(1, 93, 0.05, 0.05));
+    assert!(!are_few(5, 100, 0.05, 0.05) && !are_few(100, 100, 0.05, 0.05) && !are_few(0, 0, 0.05, 0.05));
+    let quiet = Series { criterion: Criterion::Mean, margins: vec![-0.05; 4], enough: false };
+    assert_eq!(verdict(&[quiet], 0.01), Verdict::Open);
 }
 
 /// With the mean at zero a verdict is wrong whatever it says; all looks together may not say one too often.

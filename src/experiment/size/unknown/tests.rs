@@ -70,8 +70,7 @@ fn shards_share_load_and_keys() {
 fn the_highest_rate_is_the_edge_of_overload() {
     let unknown = unknown("rate", "persistence-none", None, None).expect("a rate");
     let offered = |value: f64| {
-        let scenario = template("persistence-none").with(&unknown.assignments(value)).expect("sound");
-        let mut scenario = Scenario { ..scenario };
+        let mut scenario = template("persistence-none").with(&unknown.assignments(value)).expect("sound");
         (scenario.run.duration, scenario.run.warmup) = (1000, 0);
         crate::sim::run(&scenario, &crate::sim::RunOptions::default(), &mut |_| true).is_err()
     };
