@@ -1,9 +1,9 @@
 //! The metric over two axes: a cell for each pair of levels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Layout;
-use super::lines::{Cell, extent};
+use super::lines::{Cell, extent, places};
 use super::points::{Point, Points};
 use super::source::Source;
 use super::text::{Spacing, heading, reason, share};
@@ -16,30 +16,58 @@ const SHADES: [&str; 4] = ["░░", "▒▒", "▓▓", "██"];
 /// A map of two axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heat {
-    /// Levels of the axis to the right that have a cell.
-    pub columns: Vec<usize>,
-    /// Levels of the axis upwards that have a cell.
-    pub rows: Vec<usize>,
-    /// By (row, column), both levels; what the sweep left out is not there.
+    /// Names of the columns, from the left; of levels put together `≥` the first.
+    pub columns: Vec<String>,
+    /// Names of the rows, from below.
+    pub rows: Vec<String>,
+    /// By (row, column); what the sweep left out is not there.
     pub cells: BTreeMap<(usize, usize), Cell>,
 }
 
 impl Heat {
-    /// The cells of `layout` over its axis and `y`.
+    /// The cells of `layout` over its axis and `y`; neighbouring numbers are put together where they are many.
     pub fn of(points: &Points, layout: &Layout, y: usize) -> Heat {
-        let mut places: BTreeMap<(usize, usize), Vec<&Point>> = BTreeMap::new();
+        let along = Side::of(points, layout, layout.x);
+        let up = Side::of(points, layout, y);
+        let mut cells: BTreeMap<(usize, usize), Vec<&Point>> = BTreeMap::new();
         for &shown in &layout.shown {
             let point = &points.points[shown];
-            places.entry((point.levels[y], point.levels[layout.x])).or_default().push(point);
+            let place = (up.number[point.levels[y]], along.number[point.levels[layout.x]]);
+            cells.entry(place).or_default().push(point);
         }
-        let cells: BTreeMap<(usize, usize), Cell> =
-            places.into_iter().map(|(place, points)| (place, Cell::of(&points, layout.x))).collect();
-        let mut columns: Vec<usize> = cells.keys().map(|place| place.1).collect();
-        let mut rows: Vec<usize> = cells.keys().map(|place| place.0).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        rows.dedup();
-        Heat { columns, rows, cells }
+        let cells = cells.into_iter().map(|(place, points)| (place, Cell::of(&points, layout.x))).collect();
+        Heat { columns: along.names, rows: up.names, cells }
+    }
+}
+
+/// One side of a map.
+struct Side {
+    /// The row or column of each level of the axis; of levels without a point it means nothing.
+    number: Vec<usize>,
+    names: Vec<String>,
+}
+
+impl Side {
+    fn of(points: &Points, layout: &Layout, axis: usize) -> Side {
+        let levels = layout.shown.iter().map(|&shown| points.points[shown].levels[axis]);
+        let levels: BTreeSet<usize> = levels.collect();
+        let axis = &points.axes[axis];
+        let places = places(axis);
+        let (mut number, mut names) = (vec![0; places.len()], Vec::new());
+        let mut last = None;
+        for &level in &levels {
+            if last != Some(places[level]) {
+                let next = levels.range(level + 1..).next();
+                let is_shared = next.is_some_and(|&next| places[next] == places[level]);
+                names.push(match (is_shared, axis.measure) {
+                    (true, Some(measure)) => format!("≥{}", measure.show(axis.numbers[level])),
+                    _ => axis.levels[level].clone(),
+                });
+            }
+            last = Some(places[level]);
+            number[level] = names.len() - 1;
+        }
+        Side { number, names }
     }
 }
 
@@ -49,17 +77,16 @@ pub fn render(points: &Points, layout: &Layout, y: usize, source: &Source, spaci
     let mut text = heading(points, layout, source);
     let (across, down) = (&points.axes[layout.x], &points.axes[y]);
     let (each, start, gap) = (table.each, table.start, table.gap);
-    let levels = table.heat.columns.iter().map(|&column| across.levels[column].as_str());
+    let levels = table.heat.columns.iter().map(String::as_str);
     let head = match table.has_room {
         true => levels.map(|level| format!("{level:>each$}")).collect::<String>(),
         false => ends(levels),
     };
     text.push_str(&format!("\n  {:start$}  {}\n", "", paint(FAINT, &across.key)));
     text.push_str(&format!("  {}{gap}{head}\n", paint(FAINT, &format!("{:<start$}", down.key))));
-    for row in table.heat.rows.clone().into_iter().rev() {
-        let cells: String =
-            table.heat.columns.clone().into_iter().map(|column| table.cell(row, column)).collect();
-        text.push_str(format!("  {:<start$}{gap}{cells}", down.levels[row]).trim_end());
+    for row in (0..table.heat.rows.len()).rev() {
+        let cells: String = (0..table.heat.columns.len()).map(|column| table.cell(row, column)).collect();
+        text.push_str(format!("  {:<start$}{gap}{cells}", table.heat.rows[row]).trim_end());
         text.push('\n');
     }
     text.push_str(&table.below());
@@ -88,12 +115,9 @@ impl Table<'_> {
     fn new<'a>(points: &'a Points, layout: &Layout, y: usize, spacing: Spacing) -> Table<'a> {
         let heat = Heat::of(points, layout, y);
         let extent = extent(heat.cells.values()).unwrap_or((0.0, 0.0));
-        let widest = |axis: usize, levels: &[usize]| {
-            let widths = levels.iter().map(|&level| points.axes[axis].levels[level].chars().count());
-            widths.max().unwrap_or(0)
-        };
-        let start = widest(y, &heat.rows).max(points.axes[y].key.chars().count());
-        let numbers = widest(layout.x, &heat.columns).max(VALUE_MIN) + 2;
+        let widest = |names: &[String]| names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let start = widest(&heat.rows).max(points.axes[y].key.chars().count());
+        let numbers = widest(&heat.columns).max(VALUE_MIN) + 2;
         let has_room = 2 + start + heat.columns.len() * numbers <= WIDTH;
         let each = if has_room { numbers } else { SHADES[0].chars().count() };
         let gap = if has_room { "" } else { "  " };
@@ -216,5 +240,22 @@ article: P99 by workload_rate and redis_appendfsync  6 points
             "{text}"
         );
         assert!(text.contains("100 ns ░░▒▒▓▓██ 3.90 us, logarithmic\n\n  ×× too much\n"), "{text}");
+    }
+
+    #[test]
+    fn many_numbers_are_put_together_without_losing_a_point() {
+        let mut table = "redis_hz,workload_rate_per_s,point,status,sojourn_ns_p99\n".to_owned();
+        for point in 0..3000 {
+            table += &format!("{},{},{point},ok,{}\n", 10 + point % 3, 1000 + point / 3, point + 1);
+        }
+        let points = Points::read(table.as_bytes(), None).expect("a table of points");
+        let request = Request { y: Some("hz".to_owned()), ..Request::default() };
+        let layout = Layout::choose(&points, &request).expect("a layout");
+        let heat = Heat::of(&points, &layout, 0);
+        assert_eq!(heat.rows, ["10", "11", "12"]);
+        assert_eq!((heat.columns.len(), heat.columns[0].as_str()), (20, "≥1000/s"));
+        assert_eq!(heat.cells.values().map(|cell| cell.points).sum::<usize>(), 3000);
+        // The first cell has points 0, 3 … 147 of hz 10, whose value is one more: 72 and 75 are in the middle.
+        assert_eq!(heat.cells[&(0, 0)].value, Some(74.5));
     }
 }

@@ -107,8 +107,10 @@ fn level(points: &Points, held: &str) -> Result<(usize, usize), Problem> {
     let axis = &points.axes[number];
     // 20k/s is the level 20000/s.
     let asked = axis.measure.and_then(|measure| measure.read(level));
-    let same =
-        |at: usize| axis.levels[at] == level || (asked.is_some() && axis.numbers.get(at) == asked.as_ref());
+    // Words that a shell has taken out of their quotes are the same words.
+    let bare = |text: &str| text.trim_matches('"').to_owned();
+    let is_named = |at: usize| bare(&axis.levels[at]) == bare(level);
+    let same = |at: usize| is_named(at) || (asked.is_some() && axis.numbers.get(at) == asked.as_ref());
     let found = (0..axis.levels.len()).find(|&at| same(at));
     found.map(|at| (number, at)).ok_or_else(|| {
         let levels = axis.levels.iter().take(LEVELS_NAMED).cloned().collect::<Vec<_>>().join(", ");
@@ -257,6 +259,21 @@ mod tests {
         assert_eq!(chosen, Layout { x: 1, y: None, by: vec![0], at: vec![], with: vec![], shown: all });
         let held = request("", "", &[], &["appendfsync=always", "rate=10k/s"]);
         assert!(problems(POINTS, &held).contains("no axis is left to draw along\n  no axis varies"));
+    }
+
+    #[test]
+    fn levels_are_named_with_or_without_unit_and_quotes() {
+        let table = "redis_save,workload_rate_per_s,point,status,sojourn_ns_p99\n\
+                     \"\"\"60 1\"\"\",1000,0,ok,1\n,20000,1,ok,2\n\"\"\"60 1\"\"\",20000,2,ok,3\n,1000,3,ok,4\n";
+        let shown = |at: &str| {
+            let request = Request { at: vec![at.to_owned()], ..Request::default() };
+            Layout::choose(&read(table), &request).expect("a layout").shown
+        };
+        for (at, points) in
+            [("save=60 1", [0, 2]), ("save=", [1, 3]), ("rate=20k/s", [1, 2]), ("rate=1000", [0, 3])]
+        {
+            assert_eq!(shown(at), points, "{at}");
+        }
     }
 
     #[test]

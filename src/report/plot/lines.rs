@@ -42,15 +42,20 @@ pub fn lines(points: &Points, layout: &Layout) -> Vec<Line> {
 
 /// The same with neighbouring levels put together where they are too many for a table.
 pub fn short_lines(points: &Points, layout: &Layout) -> Vec<Line> {
-    let axis = &points.axes[layout.x];
+    let places = places(&points.axes[layout.x]);
+    by_place(points, layout, &|level| places[level])
+}
+
+/// The place of each level of an axis: its own, or one of few where numbers are many.
+pub fn places(axis: &Axis) -> Vec<usize> {
     match (axis.numbers.first(), axis.numbers.last()) {
         (Some(&first), Some(&last)) if axis.numbers.len() > PLACES_MAX => {
             let along = |number: f64| if axis.logarithmic { libm::log10(number) } else { number };
             let width = (along(last) - along(first)) / PLACES_TOGETHER as f64;
-            let place = |level: usize| ((along(axis.numbers[level]) - along(first)) / width) as usize;
-            by_place(points, layout, &|level| place(level).min(PLACES_TOGETHER - 1))
+            let place = |&number: &f64| ((along(number) - along(first)) / width) as usize;
+            axis.numbers.iter().map(|number| place(number).min(PLACES_TOGETHER - 1)).collect()
         }
-        _ => lines(points, layout),
+        _ => (0..axis.levels.len()).collect(),
     }
 }
 

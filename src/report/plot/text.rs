@@ -74,7 +74,7 @@ pub fn render(points: &Points, layout: &Layout, source: &Source, spacing: Spacin
     text.push_str(&notes(points, layout, logarithmic, several));
     let places = cells().map(|cell| width(&cell.place(axis))).max().unwrap_or(0).max(width(&axis.key));
     let unit = points.metric.quantity.unit;
-    let ranges = cells().map(|cell| width(&range(cell, unit))).max().unwrap_or(0);
+    let ranges = cells().map(|cell| width(&range(cell, unit, several))).max().unwrap_or(0);
     let room = WIDTH.saturating_sub(2 + places + 2 + VALUE + 2 + ranges + 2).min(BAR_MAX);
     let head = format!("{:<places$}  {:>VALUE$}", axis.key, if several { "median" } else { "value" });
     let head_of_range = match (several, ranges) {
@@ -95,7 +95,7 @@ pub fn render(points: &Points, layout: &Layout, source: &Source, spacing: Spacin
             let row = match cell.value {
                 Some(value) => {
                     let bar = bar(share(value, extent, logarithmic), room);
-                    let range = format!("{:<ranges$}", range(cell, unit));
+                    let range = format!("{:<ranges$}", range(cell, unit, several));
                     format!("{:>VALUE$}  {range}  {}{}", unit.show(value), paint(BARS, &bar), without(cell))
                 }
                 None => format!("{:>VALUE$}  {}", "-", reason(cell, WIDTH - width(&start) - VALUE - 2)),
@@ -145,10 +145,11 @@ fn notes(points: &Points, layout: &Layout, logarithmic: bool, several: bool) -> 
     let mut notes = Vec::new();
     if !layout.with.is_empty() {
         let keys: Vec<&str> = layout.with.iter().map(|&axis| points.axes[axis].key.as_str()).collect();
-        notes.push(format!("{} differ from point to point as well", keys.join(", ")));
+        let verb = if keys.len() == 1 { "differs" } else { "differ" };
+        notes.push(format!("{} {verb} from point to point as well", keys.join(", ")));
     }
     if several {
-        notes.push("a row holds several points: their median, smallest and largest".to_owned());
+        notes.push("rows of several points have their median, smallest and largest".to_owned());
     }
     if logarithmic {
         notes.push("bars are logarithmic".to_owned());
@@ -156,9 +157,10 @@ fn notes(points: &Points, layout: &Layout, logarithmic: bool, several: bool) -> 
     notes.iter().map(|note| format!("{}\n", paint(FAINT, note))).collect()
 }
 
-/// `290 us to 310 us`; empty without an interval.
-fn range(cell: &Cell, unit: Unit) -> String {
+/// `290 us to 310 us`; empty without an interval, and for one point where others have several.
+fn range(cell: &Cell, unit: Unit, several: bool) -> String {
     match (cell.value, cell.range) {
+        (Some(_), _) if several && cell.points == 1 => String::new(),
         (Some(_), Some((low, high))) => format!("{} to {}", unit.show(low), unit.show(high)),
         _ => String::new(),
     }
@@ -226,7 +228,7 @@ redis_appendfsync=always
     #[test]
     fn a_linear_bar_is_as_long_as_its_value() {
         let text = shown(TOGETHER, Spacing::Linear);
-        assert!(text.contains("workload_connections differ from point to point as well"), "{text}");
+        assert!(text.contains("workload_connections differs from point to point as well"), "{text}");
         let bars: Vec<usize> =
             text.lines().map(|line| line.matches('█').count()).filter(|&n| n > 0).collect();
         // 300, 310 and 320 us of 40 cells: 37.5, 38.75, 40.

@@ -46,16 +46,15 @@ pub fn svg(
         title: title(points, layout),
         subtitle: subtitle(points, layout, heat.cells.values()),
         notes: notes_of(heat.cells.iter().map(|(&(row, column), cell)| {
-            let column = format!("{}={}", across.key, across.levels[column]);
-            ([format!("{}={}", up.key, up.levels[row]), column], cell)
+            let column = format!("{}={}", across.key, heat.columns[column]);
+            ([format!("{}={}", up.key, heat.rows[row]), column], cell)
         })),
         source: source.line(),
         ..Frame::default()
     };
     let plot = (SIZE.0 - LABELS.1 - COLOURS - 32, SIZE.1 - HEAD - FOOT - LABELS.0);
-    let label = |axis: usize, level: &usize| points.axes[axis].levels[*level].clone();
-    let x = Scale::of_places(heat.columns.iter().map(|level| label(layout.x, level)), Room::Across(plot.0));
-    let rows = Scale::of_places(heat.rows.iter().map(|level| label(y, level)), Room::Up(plot.1));
+    let x = Scale::of_places(heat.columns.iter().cloned(), Room::Across(plot.0));
+    let rows = Scale::of_places(heat.rows.iter().cloned(), Room::Up(plot.1));
     let unit = points.metric.quantity.unit;
     let is_logarithmic = spacing.is_logarithmic(extent);
     let show = |value: f64| short(unit.show(value));
@@ -76,9 +75,7 @@ pub fn svg(
             .draw()?;
         let has_numbers = heat.cells.len() <= NUMBERS_MAX && plot.0 / heat.columns.len() as u32 >= 48;
         for (&(row, column), cell) in &heat.cells {
-            let place =
-                |levels: &[usize], level: usize| levels.partition_point(|&other| other < level) as f64;
-            let (x, y) = (place(&heat.columns, column), place(&heat.rows, row));
+            let (x, y) = (column as f64, row as f64);
             let (colour, ink) = cell.value.map_or((NOTHING, GREY), |value| shades.of(value));
             chart.draw_series([Rectangle::new([(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)], colour.filled())])?;
             if has_numbers || cell.value.is_none() {

@@ -32,7 +32,8 @@ fn subtitle<'a>(
     }
     if !layout.with.is_empty() {
         let keys: Vec<&str> = layout.with.iter().map(|&axis| points.axes[axis].key.as_str()).collect();
-        parts.push(format!("{} differ as well", keys.join(", ")));
+        let verb = if keys.len() == 1 { "differs" } else { "differ" };
+        parts.push(format!("{} {verb} as well", keys.join(", ")));
     }
     parts.join("; ")
 }

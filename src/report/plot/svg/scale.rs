@@ -12,6 +12,8 @@ const LETTER: f64 = 7.0;
 const LINE: f64 = 16.0;
 /// Share of a scale that is left free at either end.
 const FREE: f64 = 0.04;
+/// Most levels of an axis with a tick each.
+const LEVELS_MAX: usize = 12;
 /// Steps of time that people read easily \[s\].
 const STEPS_OF_TIME: [f64; 20] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0,
@@ -44,12 +46,16 @@ impl Scale {
         Scale { low: -0.5, high: ticks.len() as f64 - 0.5, logarithmic: false, ticks }.thinned(room)
     }
 
-    /// The numbers of an axis of a sweep, a tick at each level.
+    /// The numbers of an axis of a sweep, a tick at each level if they are few.
     pub fn of_axis(axis: &Axis, room: Room) -> Scale {
         let (first, last) = (axis.numbers[0], axis.numbers[axis.numbers.len() - 1]);
         let ticks = axis.numbers.iter().copied().zip(axis.levels.iter().cloned()).collect();
         let mut scale = Scale { low: first, high: last, logarithmic: axis.logarithmic, ticks };
         scale.widen();
+        if let (Some(measure), true) = (axis.measure, axis.numbers.len() > LEVELS_MAX) {
+            let round = scale.round_ticks(room).into_iter();
+            scale.ticks = round.map(|number| (number, measure.show(number))).collect();
+        }
         scale.thinned(room)
     }
 
@@ -129,6 +135,10 @@ impl Scale {
             Room::Across(pixels) => (f64::from(pixels) / 80.0).max(2.0),
             Room::Up(pixels) => (f64::from(pixels) / 40.0).max(2.0),
         }
+    }
+
+    fn round_ticks(&self, room: Room) -> Vec<f64> {
+        if self.logarithmic { logarithmic_ticks(self.low, self.high) } else { self.even_ticks(room) }
     }
 
     /// Multiples of a round step.
