@@ -14,6 +14,7 @@ WRITEPATH is the program if it is not on the PATH, PARTS the folder of the part 
 import os
 import subprocess
 import sys
+import tempfile
 
 from hyperqueue import Client, Job, LocalCluster
 from hyperqueue.cluster import WorkerConfig
@@ -51,7 +52,7 @@ def main(arguments):
     if server_dir:
         succeeded = run(Client(server_dir), tasks)
     else:
-        with LocalCluster(worker_config=WorkerConfig()) as cluster:
+        with tempfile.TemporaryDirectory(prefix="hq-") as folder, LocalCluster(folder, WorkerConfig()) as cluster:
             succeeded = run(cluster.client(), tasks)
     if not succeeded:
         return 1

@@ -93,6 +93,7 @@ class Sweep:
         assert running, "nothing is left to kill"
         for pid in running:
             os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_shard, running)), "killed shards live on")
 
     def finish(self, process):
         """Waits for a command that must succeed."""
@@ -109,6 +110,13 @@ class Sweep:
         assert sorted(map(str, self.parts.glob("*.journal"))) == [], "a shard is unfinished"
 
 
+def wait_until(holds, otherwise):
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.05)
+
+
 def is_shard(pid):
     """Whether the process is a shard that runs: process ids come again."""
     try:
@@ -120,7 +128,8 @@ def is_shard(pid):
 
 @contextmanager
 def sweep_folder():
-    with tempfile.TemporaryDirectory(prefix="writepath-") as name:
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
         yield Sweep(Path(name))
 
 
@@ -155,7 +164,9 @@ def parallel_killed_and_started_again_goes_on():
         for _ in range(2):
             process = sweep.start(CLUSTER / "parallel.sh", SHARDS, *SWEEP)
             sweep.wait_for_points(process)
+            # Its tasks are in process groups of their own.
             os.killpg(process.pid, signal.SIGKILL)
+            sweep.kill_tasks()
             process.communicate()
         sweep.finish(sweep.start(CLUSTER / "parallel.sh", SHARDS, *SWEEP))
         sweep.same_as(SINGLE)
@@ -164,16 +175,16 @@ def parallel_killed_and_started_again_goes_on():
 # --- HyperQueue --------------------------------------------------------------------------------------------------
 
 
-def hyperqueue_worker(server_dir):
+def hyperqueue_worker(server_dir, own_dir):
     """A worker of the server in `server_dir`, in this process.
 
-    The Python package starts workers as threads beside a server of its own: that one's directory is pointed to the
-    server meant.
+    The Python package starts workers as threads beside a server of its own: that one's directory, `own_dir`, is pointed
+    to the server meant.
     """
     from hyperqueue.ffi.cluster import Cluster
 
-    own = Cluster()
-    current = Path(own.server_dir) / "hq-current"
+    own = Cluster(own_dir)
+    current = Path(own_dir) / "hq-current"
     current.unlink()
     current.symlink_to((Path(server_dir) / "hq-current").resolve())
     own.add_worker(1)
@@ -195,11 +206,13 @@ def hyperqueue_repeats_the_tasks_of_workers_that_are_killed():
     from hyperqueue import LocalCluster
 
     processes = multiprocessing.get_context("spawn")
-    with sweep_folder() as sweep, LocalCluster() as cluster, ExitStack() as workers:
-        server_dir = cluster.cluster.server_dir
+    with sweep_folder() as sweep, ExitStack() as workers:
+        server_dir = str(sweep.folder / "hq")
+        workers.enter_context(LocalCluster(server_dir))
 
         def worker():
-            process = processes.Process(target=hyperqueue_worker, args=(server_dir,), daemon=True)
+            own_dir = tempfile.mkdtemp(dir=sweep.folder)
+            process = processes.Process(target=hyperqueue_worker, args=(server_dir, own_dir), daemon=True)
             process.start()
             workers.callback(process.kill)
             return process
@@ -282,7 +295,6 @@ def slurm(folder):
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
-    folder.chmod(0o755)
     munge = {"key-file": key, "socket": folder / "munge.sock", "pid-file": folder / "munge.pid"}
     munge |= {"seed-file": folder / "munge.seed", "log-file": folder / "munge.log"}
     daemons = [
@@ -294,7 +306,8 @@ def slurm(folder):
 
     def run(*command, **options):
         command = list(map(str, command))
-        done = subprocess.run(command, env=environment | options, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder)
+        options = {"env": environment | options, "cwd": folder, "capture_output": True, "text": True}
+        done = subprocess.run(command, timeout=PATIENCE_S, **options)
         assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
         return done.stdout.strip()
 
@@ -305,16 +318,12 @@ def slurm(folder):
             running.callback(process.terminate)
             if daemon[0] == "munged":
                 wait_until(lambda: munge["socket"].exists(), "munged does not start")
-        wait_until(lambda: subprocess.run(["sinfo", "-h"], env=environment, capture_output=True).returncode == 0, "no slurmctld")
+        answers = {"args": ["sinfo", "-h"], "env": environment, "capture_output": True}
+        wait_until(lambda: subprocess.run(**answers).returncode == 0, "slurmctld does not answer")
         wait_until(lambda: run("sinfo", "-h", "-o", "%T") == "idle", "the node does not come up")
+        # Jobs outlive the daemons.
+        running.callback(run, "scancel", "--user", getpass.getuser())
         yield run
-
-
-def wait_until(holds, otherwise):
-    until = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < until, otherwise
-        time.sleep(0.1)
 
 
 def slurm_goes_on_with_tasks_that_are_requeued():
@@ -323,17 +332,18 @@ def slurm_goes_on_with_tasks_that_are_requeued():
     missing = [program for program in programs if not shutil.which(program, path=path)]
     if missing:
         return f"no {', '.join(missing)} on the PATH"
-    with sweep_folder() as sweep, tempfile.TemporaryDirectory(prefix="slurm-") as name, slurm(Path(name)) as run:
+    with sweep_folder() as sweep, slurm(sweep.folder) as run:
         own = {name: sweep.environment[name] for name in ("WRITEPATH", "PARTS", "RESULT")}
         place = ["--chdir", sweep.folder]
         job = run("sbatch", "--parsable", *place, f"--array=1-{SHARDS}", CLUSTER / "slurm.sbatch", *SWEEP, **own)
         sweep.wait_for_points()
-        requeued = run("squeue", "-h", "-t", "RUNNING", "-o", "%F_%a").split()
+        requeued = run("squeue", "-h", "-t", "RUNNING", "-o", "%F_%K").split()
         assert requeued, "no task runs"
         for task in requeued:
             run("scontrol", "requeue", task)
+        state = "squeue -h -o %T -j".split()
+        wait_until(lambda: all(run(*state, task) == "PENDING" for task in requeued), "not requeued")
         # A requeued job waits two minutes for its old credential to expire; nothing of it is left to wait for.
-        wait_until(lambda: all(run("squeue", "-h", "-j", task, "-o", "%T") == "PENDING" for task in requeued), "not requeued")
         for task in requeued:
             run("scontrol", "update", f"JobId={task}", "StartTime=now")
         merge = shlex.join([str(sweep.environment["WRITEPATH"]), "merge", "parts", "--out", "result"])
@@ -400,6 +410,9 @@ if __name__ == "__main__":
     if unknown:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ENGINES)}")
     with tempfile.TemporaryDirectory(prefix="writepath-") as folder:
+        # Whatever a killed engine leaves goes with the folder; munged wants one that all may enter.
+        os.chmod(folder, 0o755)
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
         SINGLE = single_run(Path(folder), *SWEEP)
         code = run_checks(check for name in sys.argv[1:] or ENGINES for check in ENGINES[name])
     sys.exit(code)
