@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::assert_close;
+use crate::world::assert_close;
 use writepath::experiment::machine::{Machine, differences, machine};
 use writepath::experiment::prices::Prices;
 use writepath::experiment::replications::Watch;

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::assert_close;
+use crate::world::assert_close;
 use writepath::experiment::design::DesignSpec;
 use writepath::experiment::replications::Watch;
 use writepath::experiment::sensitivity::{Analysis, Dimensions, Finding, Method, analyse};
