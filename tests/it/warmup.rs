@@ -35,7 +35,11 @@ fn an_automatic_warm_up_ends_where_a_cycle_starts() {
     let starts: Vec<_> = whole.children.iter().map(|child| child.start).collect();
     assert!(starts.contains(&scenario.run.warmup), "{} of {starts:?}", scenario.run.warmup);
     assert!(scenario.run.warmup <= 12 * 60 * SECOND && !scenario.run.warmup_auto);
-    assert!(scenario.notes.iter().any(|note| note.contains("start of a cycle of bgsave")), "{:?}", scenario.notes);
+    assert!(
+        scenario.notes.iter().any(|note| note.contains("start of a cycle of bgsave")),
+        "{:?}",
+        scenario.notes
+    );
 }
 
 #[test]
