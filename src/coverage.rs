@@ -43,10 +43,10 @@ enum Kind {
     Scenario(Box<(Scenario, Scenario)>),
 }
 
-/// Built-in scenarios and what makes them short: (name of the case, scenario, settings, minutes). The first at a twentieth
+/// Built-in scenarios and what makes them short: (name of the case, scenario, settings, minutes). The first at a tenth
 /// of its rate has the same forks; the second rewrites its AOF every half minute.
 const SCENARIOS: [(&str, &str, &[&str], u64); 2] = [
-    ("article", "article", &["workload.rate=250/s"], 60),
+    ("article", "article", &["workload.rate=500/s"], 60),
     (
         "everysec-rewrite",
         "persistence-everysec",

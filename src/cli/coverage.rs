@@ -151,6 +151,6 @@ mod tests {
         let rows = [row("mm1", 0.999, &coverage)];
         let text = String::from_utf8(csv_bytes(&rows)).expect("UTF-8");
         assert_eq!(text.lines().nth(1), Some("mm1,p999,3,0.3333,2,1,0.5,0.0945,0.9055,0.1,100.0"));
-        assert!(table(&rows).contains("33.3 %   50.0 %  (9.5 to 90.5)      10.0 %"), "{}", table(&rows));
+        assert!(table(&rows).contains("33.3 %   50.0 %  (9.4 to 90.5)      10.0 %"), "{}", table(&rows));
     }
 }

@@ -314,7 +314,10 @@ mod tests {
              sojourn_ns_p50,sojourn_ns_p90,sojourn_ns_p99,sojourn_ns_p999,sojourn_ns_p9999,sojourn_ns_max,\
              p99_ns_median,p99_ns_worst,p999_ns_worst,p99_worst_at_s,arrived,server_busy_share,\
              closed_loop_view_ns_p99,closed_loop_view_ns_p999,closed_loop_view_ns_max,\
-             aof_bytes_per_command,cow_faults_per_command,cpu_ns_per_command"
+             aof_bytes_per_command,cow_faults_per_command,cpu_ns_per_command,sojourn_ns_mean_low,\
+             sojourn_ns_mean_high,sojourn_ns_p50_low,sojourn_ns_p50_high,sojourn_ns_p90_low,sojourn_ns_p90_high,\
+             sojourn_ns_p99_low,sojourn_ns_p99_high,sojourn_ns_p999_low,sojourn_ns_p999_high,\
+             sojourn_ns_p9999_low,sojourn_ns_p9999_high,reason"
         );
         assert_eq!(
             header(timeline(&result)),
@@ -340,7 +343,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_an_empty_field() {
         let csv = text(summary(&fixture::nothing()));
-        assert_eq!(csv.lines().nth(1), Some("article,1,all,,,,0,0,,,,,,,,,,,,0,0,,,,,,"));
+        assert_eq!(csv.lines().nth(1), Some("article,1,all,,,,0,0,,,,,,,,,,,,0,0,,,,,,,,,,,,,,,,,,,"));
         let mut result = fixture::forks();
         result.timeline = vec![TimelineRow { at: SECOND, child: "none", ..TimelineRow::default() }];
         let csv = text(timeline(&result));

@@ -51,11 +51,13 @@ mod tests {
 
     #[test]
     fn a_start_is_cut_where_it_drowns_in_noise() {
-        // 64 times the noise takes 6 half-lives to fall to it, and batches see it for 2 more.
-        for seed in 0..50 {
-            let cut = mser5(&falling(seed, 64.0, 10.0, 500)).expect("settled");
-            assert!((45..=150).contains(&cut), "seed {seed}: {cut}");
-        }
+        // 64 times the noise takes 6 half-lives to fall to it. Less than 4.5 leave a batch that stands out by far.
+        let cuts: Vec<usize> =
+            (0..50).map(|seed| mser5(&falling(seed, 64.0, 10.0, 500)).expect("settled")).collect();
+        assert!(cuts.iter().all(|&cut| cut >= 45), "{cuts:?}");
+        // What is steady loses a seventh or less by chance; here that is on top of the start.
+        let mean = cuts.iter().sum::<usize>() / cuts.len();
+        assert!(mean < 60 + 75, "{mean}: {cuts:?}");
     }
 
     #[test]
