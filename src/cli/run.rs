@@ -49,9 +49,8 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     let template = input::template(&args.scenario)?;
     let mut scenario = template.resolve()?;
     if scenario.sweep.is_some() {
-        scenario
-            .notes
-            .push("[sweep] is left out of a single run; writepath sweep runs its points".to_owned());
+        let note = "[sweep] is left out of a single run; writepath sweep runs its points";
+        scenario.notes.push(note.to_owned());
     }
     let interrupt = Interrupt::watch();
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
@@ -81,7 +80,11 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             let output = RunOutput { machine_uncertainty, ..json::run_output(&result, &about) };
             terminal.print_bytes(&json_text(&output))
         }
-        Format::Csv => terminal.print_bytes(&csv::summary(&result)),
+        Format::Csv => {
+            // The table has no place for them.
+            of_machine().lines().skip(1).for_each(|line| terminal.note(line));
+            terminal.print_bytes(&csv::summary(&result))
+        }
     }
 }
 

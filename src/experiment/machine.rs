@@ -49,8 +49,8 @@ pub fn shares(prices: &Prices, draws: u64, seed: u64) -> Vec<Vec<f64>> {
     (0..draws).map(|draw| (0..dimensions).map(|price| cube.at(draw, price)).collect()).collect()
 }
 
-/// Runs the scenario of `variants` under its own prices and under `draws` draws of `prices`. `variants.replications` is not
-/// looked at: see [`OWN_REPLICATIONS`] and [`DRAW_REPLICATIONS`]. None if it was stopped.
+/// Runs the scenario of `variants` under its own prices and under `draws` draws of `prices`. `variants.replications`
+/// is not looked at: see [`OWN_REPLICATIONS`] and [`DRAW_REPLICATIONS`]. None if it was stopped.
 pub fn machine(variants: &Variants<'_>, prices: &Prices, draws: u64, seed: u64) -> Option<Machine> {
     let own = Variants { replications: OWN_REPLICATIONS, ..*variants }.run(1, |_| Vec::new())?;
     let shares = shares(prices, draws, seed);
@@ -73,11 +73,12 @@ pub fn machine(variants: &Variants<'_>, prices: &Prices, draws: u64, seed: u64) 
     })
 }
 
-/// Whether the difference B − A of each metric holds whatever the prices of the machine are, of two scenarios on the same
-/// one: its paired interval under the model's own prices over [`OWN_REPLICATIONS`], beside those under each draw over as many
-/// replications as `a` says, at least [`DRAW_REPLICATIONS`].
+/// Whether the difference B − A of each metric holds whatever the prices of the machine are, of two scenarios on the
+/// same one: its paired interval under the model's own prices over [`OWN_REPLICATIONS`], beside those under each draw
+/// over as many replications as `a` says, at least [`DRAW_REPLICATIONS`].
 ///
-/// None for a metric that a run lacks. Draws in which one of the two cannot run are left out. None at all if it was stopped.
+/// None for a metric that a run lacks. Draws in which one of the two cannot run are left out. None at all if it was
+/// stopped.
 pub fn differences(
     a: &Variants<'_>,
     b: &Variants<'_>,

@@ -3,6 +3,10 @@
 //! A [`Template`] is a scenario before it is resolved, so that settings can be laid over it; a [`Metric`] is what is
 //! asked of a run; [`Outcome`]s are its answers, one a replication; [`Pool`] runs them on several threads and gives
 //! results by index, so that the number of threads changes nothing.
+//!
+//! A [`design`] says which variants there are; [`variants`] runs any of them. [`prices`] draws what is not known of
+//! the machine, [`uncertainty`] and [`machine`] say what that makes of a metric; [`sensitivity`] says which settings
+//! and prices it depends on.
 
 pub mod amount;
 pub mod compare;

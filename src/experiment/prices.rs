@@ -1,9 +1,10 @@
 //! What is not known of the machine: the prices of its model, each drawn from the range that the model gives it.
 //!
-//! A price is believed to be in its range and most likely at its value. That is the triangular distribution, the usual
-//! one for a smallest, likeliest and largest value without data (Law, Simulation Modeling and Analysis, 6.11), taken over
-//! the logarithm: what is not known of a price is a factor. A range that begins at 0 takes it over the price itself.
-//! Distributions, curves and gaps are drawn as a factor around 1, all their numbers together. Prices are independent.
+//! A price is believed to be in its range and most likely at its value. That is the triangular distribution, the
+//! usual one for a smallest, likeliest and largest value without data (Law, Simulation Modeling and Analysis, 6.11),
+//! taken over the logarithm: what is not known of a price is a factor. A range that begins at 0 takes it over the
+//! price itself. Distributions, curves and gaps are drawn as a factor around 1, all their numbers together. Prices
+//! are independent.
 //!
 //! A price that the scenario or a flag sets is known, and not drawn. Nodes of a cluster with a model of their own keep
 //! its values.

@@ -3,10 +3,10 @@
 //! The metric is taken for several draws of the machine, the same replications of each. A value is then what the draw
 //! makes of it, what the replication makes of it, and a rest; the means of the draws are spread by the machine and by
 //! the rest alone, because every draw has the same replications (common random numbers). The variance of the rest is
-//! estimated from the table (two ways, one value a cell), and the means are drawn together by so much as it accounts for,
-//! so that their own spread is that of the machine (Louis, JASA 79, 1984). The prices that carry it are those with which
-//! the means are correlated in rank beyond chance, by Holm's procedure over all prices at 5 %; what a price does up and
-//! down at once is not seen by ranks.
+//! estimated from the table (two ways, one value a cell), and the means are drawn together by so much as it accounts
+//! for, so that their own spread is that of the machine (Louis, JASA 79, 1984). The prices that carry it are those
+//! with which the means are correlated in rank beyond chance, by Holm's procedure over all prices at 5 %; what a
+//! price does up and down at once is not seen by ranks.
 
 use crate::stats::paired::{Interval, holm};
 use crate::stats::student;
@@ -55,8 +55,8 @@ pub fn spread(draws: &[(Vec<f64>, Option<Vec<f64>>)]) -> Option<Spread> {
     let values: Vec<&[f64]> = ran.iter().map(|draw| draw.1).collect();
     let positive = values.iter().all(|row| row.iter().all(|&value| value > 0.0));
     // Prices multiply: their spread is alike on both sides in the logarithm.
-    let (to, from): (fn(f64) -> f64, fn(f64) -> f64) =
-        if positive { (libm::log, libm::exp) } else { (|x| x, |x| x) };
+    let to = |value: f64| if positive { libm::log(value) } else { value };
+    let from = |value: f64| if positive { libm::exp(value) } else { value };
     let table: Vec<Vec<f64>> =
         values.iter().map(|row| row.iter().map(|&value| to(value)).collect()).collect();
     let means: Vec<f64> = table.iter().map(|row| mean(row)).collect();
@@ -81,7 +81,7 @@ fn noise_share(table: &[Vec<f64>], means: &[f64]) -> f64 {
     let (draws, replications) = (table.len(), table[0].len());
     let centre = mean(means);
     let variance = means.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (draws - 1) as f64;
-    if replications < 2 || !(variance > 0.0) {
+    if replications < 2 || variance <= 0.0 {
         return 0.0;
     }
     let of_replication: Vec<f64> = (0..replications)
@@ -153,8 +153,8 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Quantile of sorted values, which divide the probability into n + 1 equal parts (Hyndman and Fan's sixth); the outermost
-/// value beyond them.
+/// Quantile of sorted values, which divide the probability into n + 1 equal parts (Hyndman and Fan's sixth); the
+/// outermost value beyond them.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len() - 1;
     let place = (share * (sorted.len() + 1) as f64 - 1.0).clamp(0.0, last as f64);

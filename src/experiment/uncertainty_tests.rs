@@ -31,8 +31,8 @@ fn draws(
 
 #[test]
 fn the_machine_s_interval_is_free_of_sampling() {
-    // The logarithm is normal with deviation 0.5, so 90 % of machines are within ±1.645 · 0.5 of the centre. Sampling of
-    // deviation 0.8, halved by four replications, and what replications share must not widen it.
+    // The logarithm is normal with deviation 0.5, so 90 % of machines are within ±1.645 · 0.5 of the centre. Sampling
+    // of deviation 0.8, halved by four replications, and what replications share must not widen it.
     let widths: Vec<f64> = (0..200)
         .map(|seed| {
             let table = draws((100, 3, 4), 0.8, seed, |shares| 0.5 * normal_quantile(shares[1]));
@@ -113,7 +113,7 @@ fn a_conclusion_flips_only_beyond_chance() {
         assert_eq!((found.opposite, found.flips), (opposite, expected));
         assert_eq!(found.same, 40 - opposite);
     }
-    assert_eq!(flips(&around, &table(20), 0.95).flips, false);
+    assert!(!flips(&around, &table(20), 0.95).flips);
     assert_eq!(
         flips(&below, &[around, below], 0.95),
         Flips { same: 1, unseen: 1, opposite: 0, flips: false }

@@ -7,8 +7,8 @@ use super::replications::Watch;
 use super::template::{Assignment, Template};
 use crate::sim::SimError;
 
-/// What became of a variant: for each metric the values of the replications (none where the run has no such thing), or why
-/// it cannot run.
+/// What became of a variant: for each metric the values of the replications (none where the run has no such thing),
+/// or why it cannot run.
 pub type Answer = Result<Vec<Option<Vec<f64>>>, String>;
 
 /// Variants of one scenario that share metrics, replications, threads and a watcher.

@@ -7,8 +7,8 @@ use crate::experiment::metric::Unit;
 use crate::experiment::sensitivity::{Analysis, Dimension, Finding, Method, OfMetric};
 use crate::stats::paired::Interval;
 
-/// Columns of `sensitivity.csv` and what they hold: a row for each metric and dimension. What the method does not give is
-/// empty; so is everything of a metric that nothing can be said of.
+/// Columns of `sensitivity.csv` and what they hold: a row for each metric and dimension. What the method does not
+/// give is empty; so is everything of a metric that nothing can be said of.
 pub const COLUMNS: &[(&str, &str)] = &[
     ("scenario", "name of the scenario"),
     ("seed", "seed of all randomness"),

@@ -1,7 +1,7 @@
 //! What the unknown prices of the machine make of a metric, where it can be worked out.
 //!
-//! Method: the longest stall of a run with one BGSAVE is its fork, whose length is the price of a GiB times the memory. Its
-//! distribution over the draws is that of the price.
+//! Method: the longest stall of a run with one BGSAVE is its fork, whose length is the price of a GiB times the
+//! memory. Its distribution over the draws is that of the price.
 
 use std::path::PathBuf;
 

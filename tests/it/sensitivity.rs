@@ -1,8 +1,8 @@
 //! Sensitivity of simulated runs, where theory gives it.
 //!
-//! Method: an unhurried open loop on a machine in which nothing but the network takes long. Its one-way time is on every
-//! request twice, so a run's mean sojourn rises by twice what the price rises, and a setting that does nothing has no
-//! effect at all. All points have the same random streams.
+//! Method: an unhurried open loop on a machine in which nothing but the network takes long. Its one-way time is on
+//! every request twice, so a run's mean sojourn rises by twice what the price rises, and a setting that does nothing
+//! has no effect at all. All points have the same random streams.
 
 use std::path::PathBuf;
 

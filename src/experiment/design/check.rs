@@ -1,8 +1,9 @@
 //! Values that no point could run with, found before anything runs.
 //!
-//! Every value of a list and both ends of a range are tried, in a grid too: alone, and with the first and with the last sound values of
-//! the other axes. What is wrong each time is wrong with the value. What is wrong only in company is a point that cannot
-//! run, which is the business of that point. What is wrong without any value is wrong with the scenario.
+//! Every value of a list and both ends of a range are tried, in a grid too: alone, and with the first and with the
+//! last sound values of the other axes. What is wrong each time is wrong with the value. What is wrong only in
+//! company is a point that cannot run, which is the business of that point. What is wrong without any value is wrong
+//! with the scenario.
 
 use super::axis::{Axis, Level, Values};
 use crate::experiment::template::{Assignment, Template};

@@ -23,8 +23,8 @@ pub enum Cube {
         /// Places within the parts.
         places: Vec<Numbered>,
     },
-    /// Sobol sequence with Joe and Kuo's direction numbers, Owen-scrambled by hashing (Burley 2020): the first 2^k points
-    /// are a net, so numbers of points that are powers of two are best.
+    /// Sobol sequence with Joe and Kuo's direction numbers, Owen-scrambled by hashing (Burley 2020): the first 2^k
+    /// points are a net, so numbers of points that are powers of two are best.
     Sobol {
         /// Chooses the scrambling.
         seed: u32,

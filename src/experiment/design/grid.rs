@@ -1,8 +1,8 @@
 //! Numbers of the points of a grid that exclusion rules have holes in, without a list of the points.
 //!
-//! Points count as digits do, the last axis fastest, and what is left out has no number. While the digits of a point are
-//! chosen from the slowest on, all that matters of those chosen is which rules still hold; so the points left behind
-//! each such state are counted once.
+//! Points count as digits do, the last axis fastest, and what is left out has no number. While the digits of a point
+//! are chosen from the slowest on, all that matters of those chosen is which rules still hold; so the points left
+//! behind each such state are counted once.
 
 /// A grid whose k-th point that is left can be found.
 #[derive(Clone, Debug)]
@@ -139,7 +139,8 @@ mod tests {
         let mut masks = vec![vec![0; 1000]; 3];
         let grid = Grid::new(masks.clone(), 0).expect("below 2^64");
         assert_eq!((grid.len(), grid.point(123_456_789)), (1_000_000_000, vec![123, 456, 789]));
-        // The digit between has no part in the rule. Everything is left out whose first and last digits are both below 500.
+        // The digit between has no part in the rule. Everything is left out whose first and last digits are both
+        // below 500.
         masks[1].fill(1);
         (0..500).for_each(|value| (masks[0][value], masks[2][value]) = (1, 1));
         let grid = Grid::new(masks, 1).expect("below 2^64");

@@ -1,9 +1,9 @@
 //! Which points a sweep runs: axes, how their values are combined, and what is left out.
 //!
-//! A [`DesignSpec`] is a design as asked for, by flags and by the scenario's `[sweep]` table; it becomes a [`Design`] once
-//! every axis, value and rule has been found sound. The points of a design are numbered from 0 without holes: those of a
-//! grid in the order of its axes, the last one fastest, those of the other designs in the order they were drawn. What
-//! the rules exclude has no number.
+//! A [`DesignSpec`] is a design as asked for, by flags and by the scenario's `[sweep]` table; it becomes a [`Design`]
+//! once every axis, value and rule has been found sound. The points of a design are numbered from 0 without holes:
+//! those of a grid in the order of its axes, the last one fastest, those of the other designs in the order they were
+//! drawn. What the rules exclude has no number.
 
 mod axis;
 mod check;
@@ -74,8 +74,8 @@ impl Space {
         leads.map(|axis| axis.key.as_str()).collect()
     }
 
-    /// The settings at a point of the unit cube, a share from 0 to 1 for each dimension: the values of a list are equally
-    /// likely, ranges continuous.
+    /// The settings at a point of the unit cube, a share from 0 to 1 for each dimension: the values of a list are
+    /// equally likely, ranges continuous.
     pub fn at(&self, shares: &[f64]) -> Vec<Assignment> {
         self.assignments(self.levels(|group| shares[group]))
     }

@@ -1,7 +1,7 @@
 //! Exclusion rules: which combinations of values a design leaves out.
 //!
-//! A rule is comparisons joined by `and`: `redis.appendfsync=always and workload.rate>20000/s`. It leaves out the points
-//! for which all of them hold.
+//! A rule is comparisons joined by `and`: `redis.appendfsync=always and workload.rate>20000/s`. It leaves out the
+//! points for which all of them hold.
 
 use super::axis::{Axis, Level};
 use crate::scenario::file::suggestion;

@@ -74,7 +74,8 @@ fn drawn_points_follow_the_seed_and_rules_close_the_gaps() {
         assert_eq!((all.len(), design.len()), (64, 64));
         assert_eq!(all, rows(&build(&spec, "")));
         let halves = all.iter().filter(|row| row.contains(" 10 ")).count();
-        // Equally likely: exactly so where the dimension is divided, within four deviations of 64 throws of a coin else.
+        // Equally likely: exactly so where the dimension is divided, within four deviations of 64 throws of a coin
+        // else.
         assert!(if kind == Kind::Random { halves.abs_diff(32) <= 16 } else { halves == 32 }, "{halves}");
         spec.exclude = vec!["redis.hz=100".to_owned()];
         let left: Vec<String> = all.iter().filter(|row| row.contains(" 10 ")).cloned().collect();

@@ -1,8 +1,9 @@
 //! Which settings and prices a metric depends on.
 //!
-//! [`morris`] screens many dimensions with few runs; [`sobol`] shares the variance out among fewer. Both are functions of
-//! results at points of the unit cube. Here points become settings, and runs become results: the means of a few
-//! replications, the same ones at every point, so that what differs between two points is what the settings make.
+//! [`morris`] screens many dimensions with few runs; [`sobol`] shares the variance out among fewer. Both are
+//! functions of results at points of the unit cube. Here points become settings, and runs become results: the means
+//! of a few replications, the same ones at every point, so that what differs between two points is what the settings
+//! make.
 
 pub mod morris;
 pub mod sobol;

@@ -1,12 +1,12 @@
 //! Morris screening: which dimensions matter at all, for a few runs each.
 //!
-//! A trajectory goes through the unit cube from a random point of a grid of four levels and moves in one dimension after
-//! the other by two thirds, up or down. What a move changes, over its length, is an elementary effect. Over many
-//! trajectories their mean says what a dimension does, the mean of their sizes (mu*) how much it matters, and their
-//! deviation whether what it does depends on where one stands (a curve, or an interaction).
+//! A trajectory goes through the unit cube from a random point of a grid of four levels and moves in one dimension
+//! after the other by two thirds, up or down. What a move changes, over its length, is an elementary effect. Over
+//! many trajectories their mean says what a dimension does, the mean of their sizes (mu*) how much it matters, and
+//! their deviation whether what it does depends on where one stands (a curve, or an interaction).
 //!
-//! Sources: Morris, Technometrics 33 (1991); mu*: Campolongo, Cariboni and Saltelli, Environmental Modelling and Software
-//! 22 (2007).
+//! Sources: Morris, Technometrics 33 (1991); mu*: Campolongo, Cariboni and Saltelli, Environmental Modelling and
+//! Software 22 (2007).
 
 use crate::rng::{StreamId, Streams, Uniform};
 use crate::stats::paired::{Interval, Moments};

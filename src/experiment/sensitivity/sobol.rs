@@ -3,12 +3,12 @@
 //! Of the first order: what is left out when the dimension alone is known. Total: what remains when all others are
 //! known. Their difference is its part in interactions.
 //!
-//! Method: two tables A and B of N points each, and for each dimension A with that column taken from B (Saltelli, Annoni,
-//! Azzini, Campolongo, Ratto and Tarantola, Computer Physics Communications 181, 2010), N (k + 2) points in all. Total
-//! indices are Jansen's mean squares of differences (Computer Physics Communications 117, 1999), those of the first order
-//! are the paper's own (its table 2), which are exactly 0 for a dimension that does nothing. A and B are the halves of one
-//! scrambled Sobol sequence. Intervals are percentiles of 500 resamples of the rows: an independent
-//! sample's, and so rather wide for a Sobol sequence.
+//! Method: two tables A and B of N points each, and for each dimension A with that column taken from B (Saltelli,
+//! Annoni, Azzini, Campolongo, Ratto and Tarantola, Computer Physics Communications 181, 2010), N (k + 2) points in
+//! all. Total indices are Jansen's mean squares of differences (Computer Physics Communications 117, 1999), those of
+//! the first order are the paper's own (its table 2), which are exactly 0 for a dimension that does nothing. A and B
+//! are the halves of one scrambled Sobol sequence. Intervals are percentiles of 500 resamples of the rows: an
+//! independent sample's, and so rather wide for a Sobol sequence.
 
 use crate::experiment::design::cube::{Cube, SOBOL_DIMENSIONS_MAX, SOBOL_POINTS_MAX};
 use crate::rng::{StreamId, Streams, Uniform};
@@ -78,8 +78,8 @@ impl Rows {
         (0..self.rows).flat_map(row).collect()
     }
 
-    /// The indices of each dimension from a result for each point. A row with a point that has none is left out; none if
-    /// fewer than two rows are left, or if the result never varies.
+    /// The indices of each dimension from a result for each point. A row with a point that has none is left out; none
+    /// if fewer than two rows are left, or if the result never varies.
     pub fn indices(&self, results: &[Option<f64>]) -> Option<Vec<Index>> {
         let row = |results: &[Option<f64>]| {
             let results = results.iter().copied().collect::<Option<Vec<f64>>>()?;
@@ -111,7 +111,7 @@ fn estimate(rows: &[Row], chosen: &[usize], dimensions: usize) -> Option<Vec<(f6
     };
     let both = mean(&|row| (row.a + row.b) / 2.0);
     let variance = mean(&|row| ((row.a - both).powi(2) + (row.b - both).powi(2)) / 2.0);
-    if !(variance > 0.0) {
+    if variance <= 0.0 {
         return None;
     }
     // What is multiplied is taken from the mean of all results, which costs no bias and spares most of the scatter.
@@ -168,7 +168,8 @@ mod tests {
         G.iter().map(index).collect()
     }
 
-    /// How far the indices are from the truth, in standard errors of their means over 16 scramblings; the worst of them.
+    /// How far the indices are from the truth, in standard errors of their means over 16 scramblings; the worst of
+    /// them.
     fn errors_off(f: impl Fn(&[f64]) -> f64, truth: &[(f64, f64)]) -> f64 {
         let mut found: Vec<Vec<f64>> = vec![Vec::new(); 2 * truth.len()];
         for seed in 0..16 {

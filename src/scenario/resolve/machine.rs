@@ -19,8 +19,8 @@ pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostMo
     Some(model)
 }
 
-/// The built-in model or the path that a model's name stands for: a path in the file counts from the file's folder, one in
-/// a flag from where the user stands.
+/// The built-in model or the path that a model's name stands for: a path in the file counts from the file's folder,
+/// one in a flag from where the user stands.
 pub fn model_path(typed: &str, origin: &Origin, base_dir: &Path) -> String {
     let is_path = typed.ends_with(".toml") || typed.contains('/');
     match is_path && matches!(origin, Origin::Scenario(..)) {

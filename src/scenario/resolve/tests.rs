@@ -46,6 +46,16 @@ fn assert_same(a: &Scenario, b: &Scenario) {
     assert_eq!(a.machine, b.machine);
     assert_eq!(a.run, b.run);
     assert_eq!(a.start, b.start);
+    assert_eq!(sweep_of(a), sweep_of(b));
+}
+
+/// What a scenario's sweep varies, without the places.
+fn sweep_of(scenario: &Scenario) -> Option<String> {
+    let own = scenario.sweep.as_ref()?;
+    let axes: Vec<String> = own.vary.iter().map(|axis| format!("{} {:?}", axis.key, axis.values)).collect();
+    let exclude: Vec<&str> = own.exclude.iter().map(|(text, _)| text.as_str()).collect();
+    let points = own.points.as_ref().map(|points| points.0);
+    Some(format!("{axes:?} {exclude:?} {points:?} {:?} {:?} {:?}", own.design, own.seed, own.replications))
 }
 
 #[test]
@@ -425,4 +435,12 @@ aof-base-size = "1GiB"
 aof-current-size = "1GiB"
 used-memory = "1GiB"
 used-memory-rss = "1GiB"
+
+[sweep]
+vary = { "redis.hz" = [10, 100], rate = "1k/s..9k/s:9", run.seed = 3 }
+design = "lhs"
+points = 20
+exclude = ["redis.hz=10 and rate>5k/s"]
+seed = 4
+replications = 2
 "#;
