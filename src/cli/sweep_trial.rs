@@ -80,7 +80,7 @@ fn tried_row(number: u64, tried: u64, points: u64) -> u64 {
     let place = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let start = |number: u64| number * (points / tried) + number.min(points % tried);
     let width = start(number + 1) - start(number);
-    start(number) + (u128::from(place) * u128::from(width) >> 64) as u64
+    start(number) + ((u128::from(place) * u128::from(width)) >> 64) as u64
 }
 
 /// Runs the beginning of a point, and from how far it comes reckons the whole.

@@ -132,7 +132,7 @@ mod tests {
         let pool = Pool::new(3).expect("threads");
         let tick = Duration::from_millis(5);
         let mut taken = Vec::new();
-        let even = |piece: u64| (piece % 2 == 0).then_some(piece);
+        let even = |piece: u64| piece.is_multiple_of(2).then_some(piece);
         let all = pool.stream(
             0..1000,
             even,

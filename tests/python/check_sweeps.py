@@ -311,11 +311,12 @@ def bad_usage_is_told_before_anything_is_run():
             (["--shard", "4/3"], "there is no shard 4 of 3"),
             (["--shard", "auto"], "no array engine is seen"),
             (["--metric", "p98"], "did you mean p90?"),
-            (["--replications", "0"], "0 is not in"),
             (["--design", "lhs"], "how many points"),
             (["--vary", "redis.appendfsink=no"], "appendfsink"),
         ):
             expect(run(sweep(parent, "out", *more), parent), USAGE, told)
+        none = [BINARY, "sweep", "small.toml", "--vary", "rate=1/s,2/s", "--replications", "0", "--out", "out"]
+        expect(run(none, parent), USAGE, "0 is not in")
         (parent / "thesis.tex").write_text("years of work")
         expect(run(sweep(parent, "."), parent), USAGE, "holds other files", "--force")
         assert sorted(path.name for path in parent.iterdir()) == ["small.toml", "thesis.tex"]

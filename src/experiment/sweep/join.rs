@@ -314,7 +314,7 @@ mod tests {
         // Exactly between two frames nothing else would tell.
         let end = frame(&Record::End(10)).len();
         fs::write(&path, &whole[..whole.len() - end]).expect("written");
-        assert!(joined(&[path.clone()]).expect_err("cut").contains("the file is cut off"));
+        assert!(joined(std::slice::from_ref(&path)).expect_err("cut").contains("the file is cut off"));
         fs::write(&path, [&whole[..whole.len() - end], &frame(&Record::End(9))].concat()).expect("written");
         assert!(joined(&[path]).expect_err("another number").contains("no place here"));
         let mixed = part(dir.path(), "b", &[1, 0], "x");

@@ -130,7 +130,7 @@ impl PartReader {
         };
         let mut magic = [0; MAGIC.len()];
         let read = reader.fill(&mut magic)?;
-        match &magic[..read] == &MAGIC[..read] && read < MAGIC.len() {
+        match magic[..read] == MAGIC[..read] && read < MAGIC.len() {
             true => Ok(None),
             false if &magic == MAGIC => {
                 reader.at = MAGIC.len() as u64;
