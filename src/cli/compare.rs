@@ -12,7 +12,7 @@ use super::input;
 use super::interrupt::Interrupt;
 use super::manifest::manifest_of_all;
 use super::replay;
-use super::replications::{ReplicationFlags, add_goals, flag_problem, watched};
+use super::replications::{ReplicationFlags, add, add_goals, flag_problem, watched};
 use super::result_folder::{MANIFEST, ResultFolder};
 use super::terminal::Terminal;
 use crate::experiment::compare::{Pair, compare as rows_of, difference_look};
@@ -146,10 +146,9 @@ fn plan(args: &CompareArgs, terminal: &Terminal) -> Result<Plan, Failure> {
     };
     let mut problems = Vec::new();
     let changes = all(args.to.iter().map(|text| change(text)), &mut problems);
-    let mut metrics = match args.metric.is_empty() {
-        true => Metric::all(),
-        false => all(args.metric.iter().map(|name| metric(name)), &mut problems),
-    };
+    let mut metrics = if args.metric.is_empty() { Metric::all() } else { Vec::new() };
+    let asked_for = all(args.metric.iter().map(|name| metric(name)), &mut problems);
+    asked_for.into_iter().for_each(|metric| add(&mut metrics, metric));
     let mut keep = |error: Problems| problems.extend(error.0);
     let a = of_a.resolve().map_err(&mut keep).ok();
     let b = of_b.with(&changes).map_err(&mut keep).ok();

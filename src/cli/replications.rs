@@ -92,10 +92,13 @@ pub fn watched<T>(
 /// Puts the metrics of goals among those that are asked for.
 pub fn add_goals(metrics: &mut Vec<Metric>, stopping: &Stopping) {
     let goals = if let Stopping::When { goals, .. } = stopping { &goals[..] } else { &[] };
-    for Goal { metric, .. } in goals {
-        if !metrics.iter().any(|own| own.to_string() == metric.to_string()) {
-            metrics.push(metric.clone());
-        }
+    goals.iter().for_each(|goal| add(metrics, goal.metric.clone()));
+}
+
+/// Puts `metric` among others, once.
+pub fn add(metrics: &mut Vec<Metric>, metric: Metric) {
+    if !metrics.iter().any(|own| own.to_string() == metric.to_string()) {
+        metrics.push(metric);
     }
 }
 
