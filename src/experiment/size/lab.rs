@@ -71,7 +71,7 @@ pub struct Lab<'a> {
     pool: &'a Pool,
     /// Laid over the template under every value.
     settings: Vec<Assignment>,
-    random_phase: bool,
+    length: &'a Length,
     go_on: GoOn<'a>,
     begins: Begins<'a>,
     /// By the bits of the value, which rise with it.
@@ -86,7 +86,7 @@ impl<'a> Lab<'a> {
     /// A lab for runs of `template` that are so long.
     pub fn new(
         template: &'a Template,
-        length: &Length,
+        length: &'a Length,
         (unknown, objectives): (&'a Unknown, &'a [Objective]),
         pool: &'a Pool,
         (go_on, begins): (GoOn<'a>, Begins<'a>),
@@ -97,7 +97,7 @@ impl<'a> Lab<'a> {
             objectives,
             pool,
             settings: length.assignments(),
-            random_phase: length.random_phase,
+            length,
             go_on,
             begins,
             points: BTreeMap::new(),
@@ -119,7 +119,9 @@ impl<'a> Lab<'a> {
     pub fn scenario(&self, value: f64) -> Result<Scenario, Problems> {
         let assignments: Vec<Assignment> =
             self.settings.iter().cloned().chain(self.unknown.assignments(value)).collect();
-        self.template.with(&assignments)
+        let mut scenario = self.template.with(&assignments)?;
+        self.length.shorten(&mut scenario);
+        Ok(scenario)
     }
 
     /// Makes what is missing of the first `replications` runs of every value.
@@ -181,7 +183,7 @@ impl<'a> Lab<'a> {
 
     /// Whether a short run under this load falls far behind. What happens at a time is not told from a short run.
     fn falls_behind(&self, scenario: &Scenario) -> Result<bool, SimError> {
-        if is_closed(scenario) || !self.random_phase {
+        if is_closed(scenario) || !self.length.random_phase {
             return Ok(false);
         }
         let mut trial = scenario.clone();
@@ -200,7 +202,8 @@ impl<'a> Lab<'a> {
     }
 
     fn run(&self, scenario: &Scenario, replication: u64) -> Result<Run, SimError> {
-        let options = RunOptions { replication, random_phase: self.random_phase, ..RunOptions::default() };
+        let options =
+            RunOptions { replication, random_phase: self.length.random_phase, ..RunOptions::default() };
         let result = self.simulate(scenario, &options)?;
         let closed = is_closed(scenario);
         let connections = scenario.workloads.iter().map(|group| u64::from(group.connections)).sum();

@@ -129,6 +129,11 @@ pub struct Measured {
 /// # Errors
 /// As the lab.
 pub fn solve(lab: &mut Lab<'_>, sets: &[Vec<usize>], effort: &Effort) -> Result<Vec<Answer>, Stop> {
+    // What the scenario refuses is refused before the first run.
+    let (low, high) = lab.unknown.range;
+    for end in [low, high] {
+        lab.scenario(end).map_err(Stop::Invalid)?;
+    }
     sets.iter().map(|set| solve_one(lab, set, effort)).collect()
 }
 

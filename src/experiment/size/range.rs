@@ -19,6 +19,8 @@ const FACTORS: (f64, f64) = (1.0 / 64.0, 64.0);
 const AROUND: f64 = 100.0;
 /// Below the rate at which the main thread is never idle, the lowest rate that is tried.
 const RATES: f64 = 1000.0;
+/// And beyond it the highest: more than a value in four digits differs from it.
+const BEYOND: f64 = 1.001;
 /// Smallest and largest value to try of what is solved for when nobody says so.
 ///
 /// # Errors
@@ -32,7 +34,8 @@ pub fn default_range(
     Ok(match unknown.name.as_str() {
         "rate" => {
             let highest = highest_rate(unknown, template)?;
-            (highest / RATES, highest)
+            // A little beyond, so that the last value is one that nothing carries.
+            (highest / RATES, BEYOND * highest)
         }
         "shards" => (1.0, 1024.0),
         "connections" => (1.0, 10_000.0),

@@ -172,7 +172,7 @@ impl Unknown {
             Form::Bytes => format_bytes(value as u64),
             Form::Bandwidth => format!("{}/s", format_bytes(value as u64)),
             Form::Span => format_span(value as u64),
-            Form::Factor => format!("{value:.3} times the model's"),
+            Form::Factor => format!("x{value:.3}"),
         }
     }
 

@@ -1,8 +1,11 @@
 //! The answer for people: the value, what binds, what it would be without that, and what was tried.
 
 use super::{SizeReport, metric_text, verdict};
+use crate::experiment::design::Form;
 use crate::experiment::objective::Objective;
-use crate::experiment::size::{Answer, Binding, Bound, Boundary, CurvePoint, Direction, Next, Reach};
+use crate::experiment::size::{
+    Answer, Binding, Bound, Boundary, CurvePoint, Direction, Next, Reach, without,
+};
 use crate::units::{format_count, format_span};
 
 /// The answers alone, a paragraph each.
@@ -52,14 +55,12 @@ fn value(report: &SizeReport<'_>, answer: &Answer) -> String {
 }
 
 /// What is solved for, as a word in a sentence.
-fn name<'a>(report: &'a SizeReport<'_>) -> &'a str {
-    match report.unknown.name.as_str() {
-        "shards" => "number of shards",
-        "connections" => "number of connections",
-        "keys" => "number of keys",
-        "memory" => "memory of the keys",
-        "fsync" => "fsync time",
-        other => other,
+fn name(report: &SizeReport<'_>) -> String {
+    match (report.unknown.name.as_str(), report.unknown.form) {
+        (counted @ ("shards" | "connections" | "keys"), _) => format!("number of {counted}"),
+        ("memory", _) => "memory of the keys".to_owned(),
+        (price, Form::Factor) => format!("factor on the model's {price}"),
+        (other, _) => other.to_owned(),
     }
 }
 
@@ -80,7 +81,9 @@ fn reason(report: &SizeReport<'_>, bound: &Bound, at: f64) -> String {
             cause.name(),
             format_span(bound.longest)
         ),
-        Binding::Queueing => format!(": at {at} it is ordinary work, {:.0} % busy", 100.0 * bound.busy_share),
+        Binding::Queueing => {
+            format!(": at {at} ordinary requests take longer, {:.0} % busy", 100.0 * bound.busy_share)
+        }
         Binding::Overload => format!(": at {at} the server cannot keep up"),
         Binding::NoCause => String::new(),
     }
@@ -112,9 +115,9 @@ fn bound_text(report: &SizeReport<'_>, bound: &Bound) -> String {
 }
 
 fn next(report: &SizeReport<'_>, answer: &Answer) -> Option<String> {
-    let cause_binds = matches!(answer.binding, Some(Bound { binding: Binding::Cause(_), .. }));
+    let has_no_price = matches!(answer.binding, Some(Bound { binding: Binding::Cause(cause), .. }) if without(cause).is_none());
     let Some(next) = &answer.next else {
-        return cause_binds.then(|| {
+        return has_no_price.then(|| {
             "No price stands for that cause alone, so nothing is said of life without it.".to_owned()
         });
     };
@@ -198,9 +201,12 @@ fn effort(report: &SizeReport<'_>) -> String {
     } else {
         ""
     };
+    let shorter = length.most_requests.map_or(String::new(), |most| {
+        format!(" (a minute at least where more than {} commands come)", format_count(most))
+    });
     let given = length.given.map_or(String::new(), |reason| format!(" ({reason})"));
     format!(
-        "{} runs of {}{warmup}{given}{without}: {} commands.\n",
+        "{} runs of {}{shorter}{warmup}{given}{without}: {} commands.\n",
         report.runs,
         format_span(length.duration - length.warmup),
         format_count(report.requests as f64)

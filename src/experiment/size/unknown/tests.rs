@@ -74,7 +74,7 @@ fn the_highest_rate_is_the_edge_of_overload() {
         (scenario.run.duration, scenario.run.warmup) = (1000, 0);
         crate::sim::run(&scenario, &crate::sim::RunOptions::default(), &mut |_| true).is_err()
     };
-    assert!(!offered(0.999 * unknown.range.1) && offered(1.001 * unknown.range.1));
+    assert!(!offered(0.998 * unknown.range.1) && offered(unknown.range.1));
 }
 
 #[test]
