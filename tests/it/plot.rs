@@ -78,6 +78,12 @@ fn circles(svg: &str, colour: &str) -> Vec<(i32, i32)> {
     own.map(|circle| (place(circle, "cx"), place(circle, "cy"))).collect()
 }
 
+/// Rows of the ends of the strokes that crosses of one colour have, two each.
+fn crosses(svg: &str, colour: &str) -> Vec<(i32, i32)> {
+    let own = elements(svg, "line").filter(|line| attribute(line, "stroke") == colour);
+    own.map(|line| (place(line, "y1"), place(line, "y2"))).collect()
+}
+
 fn first_colour(svg: &str) -> &str {
     attribute(elements(svg, "circle").next().expect("a circle"), "fill")
 }
@@ -142,12 +148,32 @@ fn every_point_is_drawn_and_one_without_a_value_is_marked_with_its_reason() {
         assert_eq!(elements(&svg, "circle").count(), 10 - missing);
         // A cross is two strokes in the colour of its line.
         let colour = attribute(elements(&svg, "circle").last().expect("a circle"), "fill");
-        let strokes = elements(&svg, "line").filter(|line| attribute(line, "stroke") == colour);
-        assert_eq!(strokes.count(), 2 * missing);
+        assert_eq!(crosses(&svg, colour).len(), 2 * missing);
         assert_eq!(svg.matches("&amp; more &lt;than&gt; 1").count(), missing);
         assert!(svg.contains("always, workload_rate=10 M/s: load of 4") == (missing > 0), "{svg}");
         assert!(svg.contains("a &amp; b, 3 replications, seed 1"));
     }
+}
+
+#[test]
+fn marks_of_each_line_have_a_row_of_their_own_above_all_values() {
+    let fastest = "1,ok,,1000000000,900000000,1200000000";
+    let svg = lines(&table(1).replace(fastest, "1,overload,slow,,,"), Spacing::Auto);
+    let circles: Vec<&str> = elements(&svg, "circle").collect();
+    assert_eq!(circles.len(), 8);
+    let colours = [circles[0], circles[7]].map(|circle| attribute(circle, "fill"));
+    let [first, second] = colours.map(|colour| crosses(&svg, colour));
+    assert_eq!((first.len(), second.len()), (2, 2));
+    let corners = elements(&svg, "polyline").flat_map(|line| attribute(line, "points").split_whitespace());
+    let rows = corners.filter_map(|at| at.split_once(',')?.1.parse::<i32>().ok());
+    let edge = rows.min().expect("the axis");
+    let highest = circles.iter().map(|circle| place(circle, "cy")).min().expect("a circle");
+    let within = |strokes: &[(i32, i32)], (from, to): (i32, i32)| {
+        assert!(strokes.iter().all(|stroke| stroke.0.min(stroke.1) > from && stroke.0.max(stroke.1) < to));
+    };
+    let middle = (first[0].0 + first[0].1 + second[0].0 + second[0].1) / 4;
+    within(&first, (edge, middle + 1));
+    within(&second, (middle, highest));
 }
 
 #[test]

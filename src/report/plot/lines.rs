@@ -176,8 +176,11 @@ mod tests {
     fn many_levels_are_put_together_without_losing_a_point() {
         let mut table = "workload_rate_per_s,point,status,reason,sojourn_ns_p99\n".to_owned();
         for point in 0..1000 {
-            let (status, value) =
-                if point % 10 == 9 { ("overload", String::new()) } else { ("ok", point.to_string()) };
+            let (status, value) = if point % 10 == 9 {
+                ("overload", String::new())
+            } else {
+                ("ok", (1000 - point).to_string())
+            };
             writeln!(table, "{},{point},{status},,{value}", 1000 + point).expect("a string takes every line");
         }
         let (points, lines) = drawn(&table, short_lines);
@@ -185,9 +188,9 @@ mod tests {
         assert_eq!(cells.len(), PLACES_TOGETHER);
         assert_eq!(cells.iter().map(|cell| cell.points).sum::<usize>(), 900);
         assert_eq!(cells.iter().flat_map(|cell| &cell.reasons).map(|reason| reason.1).sum::<usize>(), 100);
-        // The first holds 1000/s to 1049/s: values 0 to 48 without 9, 19, 29, 39.
+        // The first holds 1000/s to 1049/s: 1000 less 0 to 48 without 9, 19, 29, 39.
         assert_eq!(cells[0].place(&points.axes[0]), "1000/s to 1049/s");
-        assert_eq!((cells[0].value, cells[0].range), (Some(24.0), Some((0.0, 48.0))));
+        assert_eq!((cells[0].value, cells[0].range), (Some(976.0), Some((952.0, 1000.0))));
     }
 
     #[test]

@@ -249,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_run_has_no_value_whatever_its_fields_say() {
+        let table = "redis_hz,point,status,reason,sojourn_ns_p99\n10,0,overload,too much,5\n20,1,invalid,,\n";
+        let points = Points::read(table.as_bytes(), None).expect("a table of points").points;
+        let reasons = points.into_iter().map(|point| point.outcome);
+        let expected = ["too much", "invalid"].map(|reason| Outcome::Nothing(reason.to_owned()));
+        assert_eq!(reasons.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn levels_that_look_alike_are_written_out() {
         let table = "workload_rate_per_s,point,status,sojourn_ns_p99\n31623,0,ok,1\n31640.5,1,ok,1\n";
         let axis = &Points::read(table.as_bytes(), None).expect("a table of points").axes[0];
