@@ -19,6 +19,7 @@ mod replay;
 mod replications;
 mod result_folder;
 mod run;
+mod run_many;
 mod schema;
 mod select;
 mod sensitivity;

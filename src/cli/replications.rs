@@ -45,6 +45,11 @@ pub struct Jobs {
 }
 
 impl ReplicationFlags {
+    /// Whether more than a single run is asked for.
+    pub fn are_asked_for(&self) -> bool {
+        self.replications.is_some() || !self.precision.is_empty()
+    }
+
     /// When to stop, for runs of `duration`.
     ///
     /// # Errors

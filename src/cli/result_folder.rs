@@ -34,6 +34,7 @@ const FILES: &[&str] = &[
     "sensitivity.json",
     "comparison.csv",
     "replications.csv",
+    "estimates.csv",
     "size.csv",
     "curve.csv",
     "points.csv",

@@ -13,7 +13,9 @@ use super::machine_prices::PriceFlags;
 use super::manifest::manifest;
 use super::progress::Meter;
 use super::replay;
+use super::replications::ReplicationFlags;
 use super::result_folder::{MANIFEST, ResultFolder};
+use super::run_many::run_many;
 use super::terminal::Terminal;
 use crate::cluster;
 use crate::observe::result::RunResult;
@@ -32,6 +34,8 @@ pub struct RunArgs {
     scenario: ScenarioFlags,
     #[command(flatten)]
     prices: PriceFlags,
+    #[command(flatten)]
+    replications: ReplicationFlags,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     format: Format,
@@ -51,6 +55,14 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     if scenario.sweep.is_some() {
         let note = "[sweep] is left out of a single run; writepath sweep runs its points";
         scenario.notes.push(note.to_owned());
+    }
+    if args.replications.are_asked_for() {
+        if draws_prices {
+            let text = "--prices range runs replications of its own\n  leave one of the two out";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        let out = args.out.as_deref().map(|dir| (dir, args.force));
+        return run_many(&scenario, &args.replications, args.format, out, terminal);
     }
     let interrupt = Interrupt::watch();
     let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;

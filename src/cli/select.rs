@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use clap::Args;
 
+use super::design_flags::DesignFlags;
 use super::failure::Failure;
 use super::flags::{Format, ScenarioFlags};
 use super::input;
@@ -20,10 +21,14 @@ use crate::scenario::Scenario;
 use crate::scenario::problem::Problems;
 use crate::stats::sequential::FIRST;
 
+/// Most scenarios of a selection.
+const CANDIDATES_MAX: u64 = 1000;
+
 const EXAMPLES: &str = "\
 Examples:
   writepath select persistence-none persistence-everysec persistence-always --best p99
   writepath select a.toml b.toml c.toml --best throughput --delta 1% --duration 10m
+  writepath select my.toml --vary redis.hz=10,50,100 --vary redis.appendfsync=no,everysec --best p999
   writepath select a.toml b.toml --best loss --delta 100ms
 
 Flags of the scenario hold for all of them. A replication is the same random world for all. A
@@ -36,9 +41,11 @@ is the best with a probability of 95 %, or worse than the best by less than --de
 pub struct SelectArgs {
     #[command(flatten)]
     scenario: ScenarioFlags,
-    /// The others, at least one
+    /// The others; or leave them out and say by --vary what differs
     #[arg(help_heading = None)]
     others: Vec<String>,
+    #[command(flatten)]
+    design: DesignFlags,
     /// What to be best in: p99, write:p999, throughput
     #[arg(long, value_name = "METRIC", help_heading = "Selection")]
     best: String,
@@ -94,17 +101,10 @@ fn failure(name: &str, metric: &Metric, error: SelectError) -> Failure {
 
 /// Names and scenarios, and the race; all problems at once.
 fn plan(args: &SelectArgs, terminal: &Terminal) -> Result<(Vec<String>, Vec<Scenario>, Race), Failure> {
-    if args.others.is_empty() {
-        return Err(Failure::Usage(
-            "there is nothing to choose from\n  name at least two scenarios".to_owned(),
-        ));
-    }
-    let names: Vec<String> = std::iter::once(&args.scenario.scenario).chain(&args.others).cloned().collect();
-    let mut problems = Vec::new();
-    let mut scenarios = Vec::new();
-    for name in &names {
-        let template = input::template(&ScenarioFlags { scenario: name.clone(), ..args.scenario.clone() })?;
-        match template.resolve() {
+    let (mut problems, mut names, mut scenarios) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, resolved) in candidates(args)? {
+        names.push(name);
+        match resolved {
             Ok(scenario) => scenarios.push(scenario),
             Err(more) => problems.extend(more.0),
         }
@@ -127,6 +127,50 @@ fn plan(args: &SelectArgs, terminal: &Terminal) -> Result<(Vec<String>, Vec<Scen
         scenarios.iter_mut().for_each(|scenario| scenario.run.seed = seed);
     }
     Ok((names, scenarios, race))
+}
+
+/// A scenario's name, and the scenario or what is wrong with it.
+type Candidate = (String, Result<Scenario, Problems>);
+
+/// The scenarios by name, or the points of a design of one; at least two.
+fn candidates(args: &SelectArgs) -> Result<Vec<Candidate>, Failure> {
+    if args.design.vary.is_empty() {
+        let names = std::iter::once(&args.scenario.scenario).chain(&args.others);
+        let one = |name: &String| {
+            let flags = ScenarioFlags { scenario: name.clone(), ..args.scenario.clone() };
+            Ok((name.clone(), input::template(&flags)?.resolve()))
+        };
+        return at_least_two(names.map(one).collect::<Result<_, Failure>>()?);
+    }
+    if !args.others.is_empty() {
+        let text = "--vary says what differs in one scenario\n  name one, or leave --vary out";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let template = input::template(&args.scenario)?;
+    let design = args.design.spec().build(&template)?;
+    if design.len() > CANDIDATES_MAX {
+        let text = format!(
+            "--vary makes {} points, too many for a selection of at most {CANDIDATES_MAX}",
+            design.len()
+        );
+        return Err(Failure::Usage(text + "\n  leave some out, or run writepath sweep first"));
+    }
+    let point = |index| {
+        let point = design.point(index);
+        let settings: Vec<String> = point.iter().map(|own| format!("{}={}", own.key, own.value)).collect();
+        (settings.join(" "), template.with(&point))
+    };
+    at_least_two((0..design.len()).map(point).collect())
+}
+
+fn at_least_two<T>(candidates: Vec<T>) -> Result<Vec<T>, Failure> {
+    match candidates.len() {
+        0 | 1 => {
+            let text = "there is nothing to choose from\n  name at least two scenarios, or vary a setting of one by --vary";
+            Err(Failure::Usage(text.to_owned()))
+        }
+        _ => Ok(candidates),
+    }
 }
 
 fn metric(text: &str) -> Result<Metric, String> {

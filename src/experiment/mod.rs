@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod pool;
 pub mod precision;
 pub mod prices;
+pub mod replicated;
 pub mod replications;
 pub mod select;
 pub mod sensitivity;

@@ -19,6 +19,7 @@ pub mod plot;
 pub mod quantiles;
 pub mod race;
 mod replicas;
+pub mod replicated;
 pub mod sensitivity;
 pub mod size;
 mod sparkline;

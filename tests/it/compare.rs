@@ -123,6 +123,9 @@ fn any_number_of_threads_prints_the_same_bytes() {
         &["compare", "--to", "redis.appendfsync=no", "--replications", "3", "--format", "csv"][..],
         &["compare", "--to", "redis.appendfsync=no", "--precision", "p99=3%,busy=1%", "--budget", "12"],
         &["select", "article", "persistence-rdb", "--best", "p99", "--budget", "14", "--format", "json"],
+        &["select", "article", "--vary", "redis.appendfsync=no,everysec", "--best", "p99", "--budget", "14"],
+        &["run", "--replications", "3", "--format", "csv"],
+        &["run", "--precision", "p99=3%,busy=1%", "--budget", "12"],
     ] {
         let with = |jobs: &str| printed(&[arguments, &["--jobs", jobs]].concat());
         let one = with("1");
@@ -138,6 +141,23 @@ fn a_precision_is_met_or_what_it_takes_is_said() {
     assert!(met.contains("throughput to 1 %: met after 10 replications."), "{met}");
     let not = printed(&[&arguments[..], &["p99=1ns", "--budget", "12"]].concat());
     assert!(not.contains("after 12 replications; about "), "{not}");
+}
+
+#[test]
+fn a_scenario_runs_until_it_is_known_well_enough() {
+    let json = |more: &[&str]| -> serde_json::Value {
+        let text =
+            printed(&[&["run", "--format", "json", "--precision", "mean=10us,throughput=2%"], more].concat());
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let met = json(&[]);
+    assert_eq!((&met["replications"], &met["precision"][0]["met"]), (&10.into(), &true.into()));
+    let mean = &met["metrics"]["mean"];
+    let end = |key: &str| mean[key].as_f64().expect("a number");
+    assert!(
+        end("low") < end("value") && end("value") < end("high") && end("high") - end("low") < 2e4,
+        "{mean}"
+    );
 }
 
 #[test]

@@ -17,12 +17,16 @@ const ONE_RUN: &str = "an interval needs two replications";
 const NO_SUCH_THING: &str = "the scenario has no such thing";
 
 /// Sections to ask of each of `replications` runs.
-pub(super) fn sections(replications: u64) -> u32 {
+pub(in crate::experiment) fn sections(replications: u64) -> u32 {
     (SECTIONS / replications).max(SECTIONS_MIN) as u32
 }
 
 /// One estimate for each of `metrics`: of replications, and the sections of each.
-pub(super) fn all(metrics: &[Metric], replications: &[Replication], sections: &[&Sections]) -> Vec<Estimate> {
+pub(in crate::experiment) fn all(
+    metrics: &[Metric],
+    replications: &[Replication],
+    sections: &[&Sections],
+) -> Vec<Estimate> {
     let values = |column: usize| replications.iter().filter_map(|run| run.values[column]).collect();
     metrics.iter().enumerate().map(|(column, metric)| one(metric, values(column), sections)).collect()
 }
@@ -44,6 +48,6 @@ fn one(metric: &Metric, values: Vec<f64>, sections: &[&Sections]) -> Estimate {
 }
 
 /// What a run gave: requests and values.
-pub(super) fn replication(run: &RunResult, metrics: &[Metric]) -> Replication {
+pub(in crate::experiment) fn replication(run: &RunResult, metrics: &[Metric]) -> Replication {
     Replication { requests: run.requests, values: metrics.iter().map(|metric| metric.of(run)).collect() }
 }

@@ -3,7 +3,7 @@
 //! [`run`] simulates points on all threads; a [`journal`] keeps them while they come, as a [`part`] file a shard;
 //! [`join`] reads part files back in the order of points, which is what tables are made from.
 
-mod estimate;
+pub(super) mod estimate;
 pub mod join;
 pub mod journal;
 pub mod part;
