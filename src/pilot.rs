@@ -5,6 +5,7 @@
 //! the starts of its children to the rule of whole cycles; the later of the two is the warm-up.
 
 use crate::cluster;
+use crate::observe::result::RunResult;
 use crate::observe::sections::Sections;
 use crate::scenario::Scenario;
 use crate::sim::{Progress, RunOptions, SimError};
@@ -13,6 +14,23 @@ use crate::units::{Nanos, format_span};
 
 /// Sections of the pilot: 64 batches of 5 for MSER-5.
 const SECTIONS: u32 = 320;
+
+/// Simulates `scenario`, with the warm-up found first where it asks for `auto`.
+///
+/// # Errors
+/// As the simulation.
+pub fn simulate(
+    scenario: &Scenario,
+    options: &RunOptions,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
+    if !scenario.run.warmup_auto {
+        return cluster::simulate(scenario, options, progress);
+    }
+    let mut settled = scenario.clone();
+    settle(&mut settled, progress)?;
+    cluster::simulate(&settled, options, progress)
+}
 
 /// Gives `scenario` the warm-up that it asks for with `auto`, and a note that says which and why; otherwise does nothing.
 pub fn settle(scenario: &mut Scenario, progress: &mut dyn FnMut(Progress) -> bool) -> Result<(), SimError> {

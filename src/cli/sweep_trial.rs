@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cluster;
 use crate::experiment::sweep::{Shard, Sweep};
 use crate::experiment::{Assignment, Pool};
+use crate::pilot;
 use crate::sim::{Progress, RunOptions, SimError};
 use crate::units::{format_bytes, format_count, format_span};
 
@@ -95,7 +95,7 @@ fn try_point(sweep: &Sweep, index: u64) -> Trial {
         }
         go_on
     };
-    match cluster::simulate(&scenario, &RunOptions::default(), &mut watch) {
+    match pilot::simulate(&scenario, &RunOptions::default(), &mut watch) {
         Err(SimError::Overload { .. }) => Trial::Cannot,
         Ok(_) | Err(SimError::Stopped) => {
             Trial::Runs(started.elapsed().as_secs_f64() / f64::max(share, 1e-9))

@@ -1,7 +1,7 @@
 //! What is kept of a run once it is over: its answers, not its histograms.
 
 use super::metric::Metric;
-use crate::cluster;
+use crate::pilot;
 use crate::scenario::Scenario;
 use crate::sim::{Progress, RunOptions, SimError};
 
@@ -18,7 +18,7 @@ pub struct Outcome {
     pub values: Vec<Option<f64>>,
 }
 
-/// Simulates replication number `replication` of `scenario` and asks for `metrics`.
+/// Simulates replication number `replication` of `scenario`, begun somewhere in its cycles, and asks for `metrics`.
 ///
 /// # Errors
 /// As the simulation: an overload, or `progress` returned false.
@@ -28,7 +28,11 @@ pub fn simulate(
     metrics: &[Metric],
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Outcome, SimError> {
-    let run = cluster::simulate(scenario, &RunOptions { replication, ..RunOptions::default() }, progress)?;
+    let run = pilot::simulate(
+        scenario,
+        &RunOptions { replication, random_phase: true, ..RunOptions::default() },
+        progress,
+    )?;
     Ok(Outcome {
         replication,
         seed: run.seed,

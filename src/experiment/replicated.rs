@@ -8,8 +8,8 @@ use super::precision::{Replicated, Stopping};
 use super::replications::Watch;
 use super::sweep::estimate;
 use super::sweep::record::Replication as Values;
-use crate::cluster;
 use crate::observe::sections::Sections;
+use crate::pilot;
 use crate::scenario::Scenario;
 use crate::sim::{RunOptions, SimError};
 use crate::stats::interval::Estimate;
@@ -40,7 +40,7 @@ pub fn replicate(
     let sections = estimate::sections(FIRST);
     let one = |replication: u64| {
         let options = RunOptions { replication, sections, random_phase: true, ..RunOptions::default() };
-        let run = cluster::simulate(scenario, &options, &mut |_| watch.goes_on())?;
+        let run = pilot::simulate(scenario, &options, &mut |_| watch.goes_on())?;
         watch.finished();
         Ok(Replication { values: estimate::replication(&run, metrics), sections: run.sections })
     };

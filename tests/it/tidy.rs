@@ -23,9 +23,10 @@ const LEVELS: &[&[&str]] = &[
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
     &["cluster"],
+    &["pilot"],
     &["experiment"],
     &["report"],
-    &["bench", "coverage", "pilot"],
+    &["bench", "coverage"],
     &["cli"],
 ];
 

@@ -7,11 +7,11 @@ use super::blame::{Blame, blame};
 use super::length::Length;
 use super::search::ERROR;
 use super::unknown::Unknown;
-use crate::cluster;
 use crate::experiment::objective::{Objective, Pooled};
 use crate::experiment::{Assignment, Pool, Template};
 use crate::observe::result::RunResult;
 use crate::observe::tail;
+use crate::pilot;
 use crate::redis::child::ChildKind;
 use crate::scenario::problem::Problems;
 use crate::scenario::{Scenario, Source};
@@ -195,7 +195,7 @@ impl<'a> Lab<'a> {
 
     fn simulate(&self, scenario: &Scenario, options: &RunOptions) -> Result<RunResult, SimError> {
         if (self.go_on)() {
-            cluster::simulate(scenario, options, &mut |_| (self.go_on)())
+            pilot::simulate(scenario, options, &mut |_| (self.go_on)())
         } else {
             Err(SimError::Stopped)
         }

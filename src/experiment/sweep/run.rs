@@ -11,9 +11,9 @@ use super::super::pool::Pool;
 use super::super::template::{Assignment, Template};
 use super::estimate;
 use super::record::{Point, Replication, Status};
-use crate::cluster;
 use crate::observe::sections::Sections;
 use crate::observe::sparse::SparseHistogram;
+use crate::pilot;
 use crate::scenario::Scenario;
 use crate::scenario::problem::Problems;
 use crate::sim::{RunOptions, SimError};
@@ -157,7 +157,7 @@ fn simulate(
     stop: &AtomicBool,
 ) -> Result<Part, SimError> {
     let options = RunOptions { replication, sections, random_phase: true, ..RunOptions::default() };
-    let run = cluster::simulate(scenario, &options, &mut |_| !stop.load(Ordering::Relaxed))?;
+    let run = pilot::simulate(scenario, &options, &mut |_| !stop.load(Ordering::Relaxed))?;
     Ok(Part {
         replication: estimate::replication(&run, metrics),
         measured: (run.warmup, run.duration),
