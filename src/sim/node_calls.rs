@@ -132,7 +132,12 @@ impl<P: Probe> Simulation<P> {
                 member.send_vacant(slot, target, &mut self.server);
             }
             SetSlot::Node(owner) if mine && owner != me => self.close(slot, owner),
-            SetSlot::Node(owner) if owner == me => member.told.push(Told::Gathers(slot)),
+            SetSlot::Node(owner) if owner == me => {
+                if !mine {
+                    member.expect_slot(slot, &self.server);
+                }
+                member.told.push(Told::Gathers(slot));
+            }
             SetSlot::Stable if mine => member.told.push(Told::Gathers(slot)),
             _ => member.close_whole(&self.server),
         }

@@ -53,6 +53,14 @@ impl Member {
         self.open.booked(server);
     }
 
+    /// `slot` is this node's from now on; what of it has not come yet is with others, and all of it if nothing has.
+    pub(super) fn expect_slot(&mut self, slot: u16, server: &Server) {
+        if self.open.get(slot).is_none() {
+            self.open.slots.push(LeavingSlot::imported(slot));
+        }
+        self.close_whole(server);
+    }
+
     /// Places of `slot` without a key go to node `to`.
     pub(super) fn send_vacant(&mut self, slot: u16, to: u16, server: &mut Server) {
         let Some(open) = self.open.get(slot) else { return };

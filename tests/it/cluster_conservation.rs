@@ -148,6 +148,14 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: asked.unwrap_or(default), failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// The only key of a slot is with a third node when its owner hands the slot over.
+#[test]
+fn a_slot_whose_keys_are_all_elsewhere_changes_hands() {
+    let schedule = schedule(902_548_883_246_279_551);
+    assert_eq!(schedule.moves, 2, "two moves at once");
+    ran(&schedule.text).expect("a run");
+}
+
 proptest! {
     #![proptest_config(config())]
 
