@@ -58,7 +58,8 @@ impl Form {
             "redis" => {
                 let known = |name: &str| name.eq_ignore_ascii_case(path);
                 let named = |(name, value): &(&str, directives::DirectiveValue)| {
-                    known(name) && !matches!(value, directives::DirectiveValue::Bool(_))
+                    // A word has no order: a number or a size alone is a range's end.
+                    known(name) && Form::Directive.parse(&value.plain()).is_ok()
                 };
                 let of_server = directives::fields(&RedisConfig::defaults(Version::redis(7, 2)));
                 let mut all = of_server.into_iter().chain(cluster_directives::all());
@@ -200,6 +201,7 @@ mod tests {
             ("machine.disk.bandwidth", Some(Form::Bandwidth)),
             ("machine.client.threads", Some(Form::Count)),
             ("redis.hz", Some(Form::Directive)),
+            ("redis.appendfsync", None),
             ("redis.maxmemory", Some(Form::Directive)),
             ("redis.cluster-node-timeout", Some(Form::Directive)),
             ("redis.appendonly", None),
