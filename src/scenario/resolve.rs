@@ -40,7 +40,8 @@ pub fn resolve(
     overrides: &Overrides,
 ) -> Result<Scenario, Problems> {
     let mut tree = tree::parse(text, file_name).map_err(Problems)?;
-    let mut reader = Reader { file: file_name.to_owned(), ..Reader::default() };
+    let mut reader =
+        Reader { file: file_name.to_owned(), files: overrides.files.clone(), ..Reader::default() };
     layers::apply(&mut tree, overrides, &mut reader);
     reader.problems.extend(file::check_names(&tree, file_name));
 

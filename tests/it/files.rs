@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use writepath::experiment::Template;
+use writepath::experiment::design::DesignSpec;
 use writepath::scenario::builtin;
 use writepath::scenario::resolve::{Overrides, resolve};
 
@@ -20,6 +22,20 @@ fn toml_files(folder: &Path) -> Vec<PathBuf> {
         entries.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
     files.sort();
     files
+}
+
+#[test]
+fn every_sweep_of_the_tree_makes_a_design() {
+    let sweeps = toml_files(&folder("experiments/sweeps"));
+    assert!(sweeps.len() >= 3);
+    for path in sweeps {
+        let text = fs::read_to_string(&path).expect("text");
+        let name = path.display().to_string();
+        let template = Template::new(text, name.clone(), folder("experiments/sweeps"), Overrides::default());
+        let design =
+            DesignSpec::default().build(&template).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        assert!(design.len() > 1, "{name}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ from program import FILES, ROOT, run_checks, scenarios, writepath
 WARMUP_S = 5
 DURATION_S = 40
 UNITLESS = {
+    "reason",
     "scenario", "seed", "scope", "operation", "windows", "requests", "arrived", "completed", "eventloop_cycles",
     "replica", "of", "state", "sync_full", "sync_partial_ok", "dropped", "resync_loop",
     "acknowledged_writes_lost", "commands_per_operation", "expiries", "expiries_followed",
