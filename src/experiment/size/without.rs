@@ -105,6 +105,7 @@ mod tests {
         let rewrites: &[&str] = &["run.duration=200s", "dataset.memory=64MiB", "workload.rate=20000/s"];
         let slow_disk: &[&str] = &[
             "run.duration=60s",
+            "run.warmup=0s",
             "dataset.memory=64MiB",
             "workload.rate=1000/s",
             "machine.disk.fdatasync=3s",
