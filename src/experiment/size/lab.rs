@@ -119,9 +119,7 @@ impl<'a> Lab<'a> {
     pub fn scenario(&self, value: f64) -> Result<Scenario, Problems> {
         let assignments: Vec<Assignment> =
             self.settings.iter().cloned().chain(self.unknown.assignments(value)).collect();
-        let mut scenario = self.template.with(&assignments)?;
-        self.length.shorten(&mut scenario);
-        Ok(scenario)
+        self.template.with(&assignments)
     }
 
     /// Makes what is missing of the first `replications` runs of every value.

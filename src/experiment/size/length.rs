@@ -5,19 +5,18 @@
 //! together they see forks and rewrites as often as one long run does. A scenario that is about what happens at a time
 //! keeps its length and its beginning.
 
-use crate::experiment::metric::Source;
 use crate::experiment::objective::Objective;
 use crate::experiment::{Assignment, Template};
 use crate::redis::child::ChildKind;
 use crate::redis::server::Server;
 use crate::rng::Streams;
-use crate::scenario::{Scenario, Source as Arrival};
-use crate::stats::bisect::Criterion;
+use crate::scenario::{Scenario, Source};
 use crate::units::{Nanos, SECOND, format_span};
 
 /// Measured time of a run in which nothing happens in cycles.
 const PLAIN: Nanos = 30 * SECOND;
-/// The same where snapshots, rewrites or expiry come and go.
+/// The same where snapshots, rewrites or expiry come and go. A run of a whole cycle of snapshots has a fork whatever its
+/// phase, so that runs differ little; shorter ones would be cheaper each, and many more.
 const CYCLES: Nanos = 120 * SECOND;
 /// The most that is given to a cycle of snapshots: longer ones are seen by some runs only.
 const CYCLE_MOST: Nanos = 600 * SECOND;
@@ -27,10 +26,6 @@ const WINDOWS: u64 = 10;
 const WINDOWS_LEAST: u64 = 2;
 /// Windows are short up to this much time for all of them.
 const WINDOWS_TIME: Nanos = 600 * SECOND;
-/// Requests of a run after which it says enough, if no stall of less than a hundredth of it decides anything,
-const REQUESTS: f64 = 12e6;
-/// and the least time even then.
-const LEAST: Nanos = 60 * SECOND;
 /// Why a length is given when a flag gives it.
 const AS_ASKED: &str = "as asked";
 /// The warm-up is at most this part of the measured time.
@@ -49,8 +44,6 @@ pub struct Length {
     pub given: Option<&'static str>,
     /// Runs begin anywhere in the cycles of snapshots and rewrites.
     pub random_phase: bool,
-    /// Runs may be shorter where so many requests come sooner.
-    pub most_requests: Option<f64>,
 }
 
 impl Length {
@@ -80,42 +73,15 @@ impl Length {
                     format!("{objective}: the window is longer than the {} measured", format_span(measured))
                 })
                 .collect();
-            let length = Length {
-                duration,
-                warmup,
-                windows,
-                given: Some(reason),
-                random_phase: reason == AS_ASKED,
-                most_requests: None,
-            };
+            let length =
+                Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
             return if errors.is_empty() { Ok(length) } else { Err(errors) };
         }
-        let most_requests = objectives.iter().all(is_dense).then_some(REQUESTS);
         let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
         let measured =
             for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN }).max(save_cycle(scenario));
         let warmup = scenario.run.warmup.min(measured / WARMUP_PART);
-        Ok(Length {
-            duration: measured + warmup,
-            warmup,
-            windows,
-            given: None,
-            random_phase: true,
-            most_requests,
-        })
-    }
-
-    /// Makes the runs of a scenario of that length shorter, where they would have more requests than are needed.
-    pub fn shorten(&self, scenario: &mut Scenario) {
-        let rate = |source: &Arrival| match source {
-            Arrival::Open { schedule, .. } => schedule.iter().map(|piece| piece.1).fold(0.0, f64::max),
-            Arrival::Closed { .. } => 0.0,
-        };
-        let rate: f64 = scenario.workloads.iter().map(|group| rate(&group.source)).sum();
-        let Some(most) = self.most_requests.filter(|_| rate > 0.0) else { return };
-        // Whole seconds, and never longer.
-        let enough = ((most / rate) as Nanos * SECOND).max(LEAST) + self.warmup;
-        scenario.run.duration = scenario.run.duration.min(enough);
+        Ok(Length { duration: measured + warmup, warmup, windows, given: None, random_phase: true })
     }
 
     /// What lays it over the template.
@@ -131,21 +97,13 @@ impl Length {
     }
 }
 
-/// Whether an objective is about what happens all the time: not what a hundredth of a run decides, nor what its windows or
-/// its largest values say.
-fn is_dense(objective: &Objective) -> bool {
-    let source = objective.metric.quantity.source;
-    let is_rare = matches!(source, Source::Quantile(q) if q > 0.99);
-    objective.window.is_none() && objective.criterion() == Criterion::Mean && !is_rare
-}
-
 /// Why the scenario's own duration is kept, if it is.
 fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
     let overrides = template.overrides();
     let set = |key: &str| overrides.set.iter().any(|set| set.trim_start().starts_with(key));
     let moves = scenario.cluster.as_ref().is_some_and(|cluster| !cluster.moves.is_empty());
     let is_scheduled =
-        |source: &Arrival| matches!(source, Arrival::Open { schedule, .. } if schedule.len() > 1);
+        |source: &Source| matches!(source, Source::Open { schedule, .. } if schedule.len() > 1);
     if overrides.duration.is_some() || set("run.duration") {
         Some(AS_ASKED)
     } else if !scenario.events.is_empty() || moves {
@@ -214,26 +172,6 @@ mod tests {
         assert_eq!(of("persistence-none", &["p99<5ms"]), 30);
         assert_eq!(of("article", &["p99<5ms/60s", "p99<1s/10s"]), 600);
         assert_eq!(of("article", &["p99<5ms/1h"]), 7200);
-    }
-
-    #[test]
-    fn many_requests_make_runs_shorter_unless_something_rare_counts() {
-        let of = |objective: &str, rate: &str| {
-            let length = length("article", None, &[objective]).expect("it fits");
-            let rate = Assignment { key: "rate".to_owned(), value: rate.to_owned() };
-            let laid = template("article", None).with(&[length.assignments(), vec![rate]].concat());
-            let mut scenario = laid.unwrap_or_else(|problems| panic!("{problems}"));
-            length.shorten(&mut scenario);
-            (scenario.run.duration - length.warmup, length.duration - length.warmup)
-        };
-        assert_eq!(of("p99<5ms", "100k/s").0, 120 * SECOND, "12 million");
-        assert_eq!(of("p99<5ms", "1M/s").0, 60 * SECOND, "a minute at least");
-        for (objective, rate) in
-            [("p99<5ms", "1k/s"), ("p999<5ms", "1M/s"), ("max<1s", "1M/s"), ("p99<5ms/10s", "1M/s")]
-        {
-            let (shortened, whole) = of(objective, rate);
-            assert_eq!(shortened, whole, "{objective} at {rate}");
-        }
     }
 
     #[test]

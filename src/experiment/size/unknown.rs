@@ -210,20 +210,21 @@ pub fn problem(flag: &str, read: String, remedy: &str) -> Problem {
     Problem { file: flag.to_owned(), line: 0, column: 0, read, remedies: vec![remedy.to_owned()] }
 }
 
+/// An unknown whose range is still open.
+fn unknown(name: &str, target: Target, form: Form, direction: Option<Direction>) -> Unknown {
+    Unknown { name: name.to_owned(), form, direction, range: (0.0, 0.0), note: None, target }
+}
+
+/// The same whose values go to these settings as they are.
+fn of_settings(name: &str, keys: &[&str], form: Form, direction: Option<Direction>) -> Unknown {
+    let keys = keys.iter().map(|key| key.to_string()).collect();
+    unknown(name, Target::Settings(keys), form, direction)
+}
+
 /// The unknown of that name, its range still open.
 fn of_name(name: &str, scenario: &Scenario) -> Result<Unknown, Problem> {
     use Direction::{Largest, Smallest};
-    let unknown = |target, form, direction| Unknown {
-        name: name.to_owned(),
-        form,
-        direction,
-        range: (0.0, 0.0),
-        note: None,
-        target,
-    };
-    let settings = |keys: &[&str], form, direction| {
-        unknown(Target::Settings(keys.iter().map(|key| key.to_string()).collect()), form, direction)
-    };
+    let settings = |keys: &[&str], form, direction| of_settings(name, keys, form, direction);
     Ok(match name {
         "rate" => {
             if !scenario.workloads.iter().any(|group| matches!(group.source, Source::Open { .. })) {
@@ -248,11 +249,11 @@ fn of_name(name: &str, scenario: &Scenario) -> Result<Unknown, Problem> {
                     "give dataset.ttl or workload.ttl as a table: { dist = \"fixed\", value = \"1h\" }",
                 ));
             }
-            unknown(Target::Settings(keys), Form::Span, Some(Smallest))
+            unknown(name, Target::Settings(keys), Form::Span, Some(Smallest))
         }
         "shards" => {
             let load = load(scenario)?;
-            let mut unknown = unknown(Target::Shards(Box::new(load)), Form::Count, Some(Smallest));
+            let mut unknown = unknown(name, Target::Shards(Box::new(load)), Form::Count, Some(Smallest));
             unknown.note = Some(
                 "shards: one server with its equal share of the load and the keys stands for all; a hot key, uneven slots \
                  and what nodes do for each other are left out (for those: [cluster], --solve cluster.primaries)"
@@ -260,7 +261,7 @@ fn of_name(name: &str, scenario: &Scenario) -> Result<Unknown, Problem> {
             );
             unknown
         }
-        _ => return of_setting(name, &settings),
+        _ => return of_setting(name),
     })
 }
 
@@ -269,10 +270,7 @@ const FSYNC: &[&str] =
     &["machine.disk.fdatasync", "machine.disk.fdatasync-busy", "machine.disk.fdatasync-per-kib"];
 
 /// A price by its own name or below `machine`, or any other setting with numbers.
-fn of_setting(
-    name: &str,
-    settings: &dyn Fn(&[&str], Form, Option<Direction>) -> Unknown,
-) -> Result<Unknown, Problem> {
+fn of_setting(name: &str) -> Result<Unknown, Problem> {
     let dotted = match price::find(name) {
         Some(_) => format!("machine.{name}"),
         None => name.to_owned(),
@@ -286,7 +284,7 @@ fn of_setting(
         let direction = (is_cost || is_scaled).then_some(Direction::Largest);
         let form = if is_scaled { Some(Form::Factor) } else { Form::of(&dotted) };
         return match form {
-            Some(form) => Ok(settings(&[&dotted], form, direction)),
+            Some(form) => Ok(of_settings(name, &[&dotted], form, direction)),
             None => Err(problem(
                 "--solve",
                 format!("{name} has no order"),
@@ -295,7 +293,7 @@ fn of_setting(
         };
     }
     if let Some(form) = Form::of(&dotted).filter(|_| dotted.contains('.')) {
-        return Ok(settings(&[&dotted], form, None));
+        return Ok(of_settings(name, &[&dotted], form, None));
     }
     let all = NAMES.iter().copied().chain(PRICES.iter().map(|price| price.name));
     let meant = nearest(name, all).map(|near| format!("did you mean {near}?"));

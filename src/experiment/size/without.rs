@@ -104,7 +104,8 @@ mod tests {
             &["run.duration=200s", "dataset.memory=1GiB", "workload.rate=20000/s", "redis.save=60 10000"];
         let rewrites: &[&str] = &["run.duration=200s", "dataset.memory=64MiB", "workload.rate=20000/s"];
         let slow_disk: &[&str] = &[
-            "run.duration=120s",
+            "run.duration=60s",
+            "run.warmup=0s",
             "dataset.memory=64MiB",
             "workload.rate=1000/s",
             "machine.disk.fdatasync=3s",

@@ -201,12 +201,9 @@ fn effort(report: &SizeReport<'_>) -> String {
     } else {
         ""
     };
-    let shorter = length.most_requests.map_or(String::new(), |most| {
-        format!(" (a minute at least where more than {} commands come)", format_count(most))
-    });
     let given = length.given.map_or(String::new(), |reason| format!(" ({reason})"));
     format!(
-        "{} runs of {}{shorter}{warmup}{given}{without}: {} commands.\n",
+        "{} runs of {}{warmup}{given}{without}: {} commands.\n",
         report.runs,
         format_span(length.duration - length.warmup),
         format_count(report.requests as f64)
