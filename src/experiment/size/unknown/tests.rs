@@ -99,7 +99,7 @@ fn what_cannot_be_solved_for_is_refused_with_what_can() {
     assert!(refused("rat", "article").contains("did you mean rate?"));
     assert!(refused("fork.per-gb", "article").contains("did you mean fork.per-gib?"));
     assert!(refused("redis.appendonly", "article").contains("nothing that has a value"));
-    assert!(refused("redis.appendfsync", "article").contains("has no range of its own"));
+    assert!(refused("redis.appendfsync", "article").contains("nothing that has a value"));
     assert!(refused("disk.write-waits-for-fdatasync", "article").contains("has no order"));
     assert!(refused("rate", "closed-loop-50").contains("solve for connections"));
     assert!(refused("ttl-jitter", "article").contains("time to live"));
