@@ -209,8 +209,9 @@ impl<P: Probe> Simulation<P> {
         let read_cap = plans.iter().map(|plan| plan.read_cap(read)).collect();
         let kinds: Vec<GroupKinds> =
             scenario.workloads.iter().zip(&plans).map(|(workload, plan)| kinds(workload, plan)).collect();
-        // What quiet stretches passed on to replicas is settled at each row: rows are made with or without a reader.
-        let rows = options.timeline || !scenario.replicas.is_empty();
+        // What quiet stretches passed on to replicas is settled at each row, and sections end where rows do: rows are made
+        // with or without a reader.
+        let rows = options.timeline || options.sections > 0 || !scenario.replicas.is_empty();
         let interval = rows.then_some(scenario.run.interval);
         let (run, warmup) = (&scenario.run, scenario.run.warmup);
         let mut simulation = Simulation {
