@@ -1,19 +1,18 @@
 //! `writepath compare`: two scenarios in the same random world, and what differs.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::flags::{Format, ScenarioFlags};
+use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::manifest::manifest_of_all;
 use super::replay;
 use super::replications::{ReplicationFlags, add, add_goals, flag_problem, watched};
-use super::result_folder::{MANIFEST, ResultFolder};
+use super::result_folder::MANIFEST;
 use super::terminal::Terminal;
 use crate::experiment::compare::{Pair, compare as rows_of, difference_look};
 use crate::experiment::precision::Stopping;
@@ -55,15 +54,8 @@ pub struct CompareArgs {
     metric: Vec<String>,
     #[command(flatten)]
     replications: ReplicationFlags,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
-    format: Format,
-    /// Write comparison.csv, replications.csv and manifest.json into this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Write into a folder that holds other files
-    #[arg(long, requires = "out", help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// A and B, and how they are compared.
@@ -80,7 +72,7 @@ struct Plan {
 pub fn compare(args: &CompareArgs, terminal: &Terminal) -> Result<(), Failure> {
     let plan = plan(args, terminal)?;
     let interrupt = Interrupt::watch();
-    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
+    let folder = args.output.folder()?;
     replay::running(&plan.a);
     let started = Instant::now();
     let jobs = args.replications.jobs;
@@ -115,7 +107,7 @@ pub fn compare(args: &CompareArgs, terminal: &Terminal) -> Result<(), Failure> {
         ];
         folder.write(&files, &interrupt)?;
     }
-    match args.format {
+    match args.output.format {
         Format::Human if terminal.quiet => terminal.print(&(comparison.answer() + "\n")),
         Format::Human => terminal.print(&comparison.human()),
         Format::Json => terminal.print_bytes(&comparison.json()),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::failure::Failure;
+use super::result_folder::ResultFolder;
 use crate::scenario::files::Files;
 use crate::scenario::resolve::Overrides;
 
@@ -106,6 +108,31 @@ impl ScenarioFlags {
     /// Whether any flag changes the scenario.
     pub fn change_something(&self) -> bool {
         !self.given().is_empty()
+    }
+}
+
+/// Where the result of a subcommand goes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputFlags {
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write the result's files into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write into a folder that holds other files
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+impl OutputFlags {
+    /// The folder for the result's files, if one is asked for.
+    ///
+    /// # Errors
+    /// When it cannot be made or holds other files.
+    pub fn folder(&self) -> Result<Option<ResultFolder>, Failure> {
+        self.out.as_ref().map(|dir| ResultFolder::prepare(dir, self.force)).transpose()
     }
 }
 

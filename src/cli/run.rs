@@ -1,12 +1,11 @@
 //! `writepath run`: simulate one scenario, print the answer, write its files.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::flags::{Format, ScenarioFlags};
+use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::machine_prices::PriceFlags;
@@ -14,7 +13,7 @@ use super::manifest::manifest;
 use super::progress::Meter;
 use super::replay;
 use super::replications::ReplicationFlags;
-use super::result_folder::{MANIFEST, ResultFolder};
+use super::result_folder::MANIFEST;
 use super::run_many::run_many;
 use super::terminal::Terminal;
 use crate::cluster;
@@ -36,15 +35,8 @@ pub struct RunArgs {
     prices: PriceFlags,
     #[command(flatten)]
     replications: ReplicationFlags,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
-    format: Format,
-    /// Write the result's files into this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Write into a folder that holds other files
-    #[arg(long, requires = "out", help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// Runs the subcommand.
@@ -61,12 +53,11 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             let text = "--prices range runs replications of its own\n  leave one of the two out";
             return Err(Failure::Usage(text.to_owned()));
         }
-        let out = args.out.as_deref().map(|dir| (dir, args.force));
-        return run_many(&scenario, &args.replications, args.format, out, terminal);
+        return run_many(&scenario, &args.replications, &args.output, terminal);
     }
     let interrupt = Interrupt::watch();
-    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
-    let timeline = folder.is_some() || args.format == Format::Human;
+    let folder = args.output.folder()?;
+    let timeline = folder.is_some() || args.output.format == Format::Human;
     let started = Instant::now();
     let result = simulate(&mut scenario, timeline, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
@@ -82,9 +73,9 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
         files.splice(0..0, table.map(|table| ("uncertainty.csv", table)));
         folder.write(&files, &interrupt)?;
     }
-    notes(&scenario, &result, wall_clock, args.format, terminal);
+    notes(&scenario, &result, wall_clock, args.output.format, terminal);
     let of_machine = || machine.as_ref().map_or_else(String::new, uncertainty::human);
-    match args.format {
+    match args.output.format {
         Format::Human if terminal.quiet => terminal.print(&(human::answer(&result, &about) + &of_machine())),
         Format::Human => terminal.print(&(human::render(&result, &about) + &of_machine())),
         Format::Json => {

@@ -1,18 +1,17 @@
 //! `writepath sensitivity`: which settings and prices a metric depends on.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use super::flags::{Format, ScenarioFlags};
+use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::manifest::manifest;
 use super::progress::Bar;
 use super::replay;
-use super::result_folder::{MANIFEST, ResultFolder};
+use super::result_folder::MANIFEST;
 use super::terminal::Terminal;
 use super::watched::Watched;
 use crate::experiment::design::{DesignSpec, Space};
@@ -75,15 +74,8 @@ pub struct SensitivityArgs {
     /// Runs at a time; 0 stands for one a core. It does not change results
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Analysis")]
     jobs: usize,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
-    format: Format,
-    /// Write sensitivity.csv, sensitivity.json, points.csv and manifest.json into this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Write into a folder that holds other files
-    #[arg(long, requires = "out", help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// How dimensions are told apart.
@@ -114,7 +106,7 @@ pub fn sensitivity(args: &SensitivityArgs, terminal: &Terminal) -> Result<(), Fa
     let pool = Pool::new(args.jobs)
         .map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))?;
     let interrupt = Interrupt::watch();
-    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
+    let folder = args.output.folder()?;
     replay::running(&plan.scenario);
     let started = Instant::now();
     let bar = Bar::new(terminal);
@@ -141,7 +133,7 @@ pub fn sensitivity(args: &SensitivityArgs, terminal: &Terminal) -> Result<(), Fa
         ];
         folder.write(&files, &interrupt)?;
     }
-    match args.format {
+    match args.output.format {
         Format::Human => terminal.print(&report.human()),
         Format::Json => terminal.print_bytes(&report.json()),
         Format::Csv => terminal.print_bytes(&report.csv()),

@@ -1,18 +1,17 @@
 //! `writepath size`: how much of something a scenario can have under its objectives.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
-use super::flags::{Format, ScenarioFlags};
+use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::manifest::manifest;
 use super::replay;
-use super::result_folder::{MANIFEST, ResultFolder};
+use super::result_folder::MANIFEST;
 use super::terminal::Terminal;
 use crate::experiment::objective::{Objective, contradictions};
 use crate::experiment::size::{Effort, Lab, Length, Stop, Unknown, curve, solve};
@@ -82,15 +81,8 @@ pub struct SizeArgs {
     /// Threads; 0: one a core
     #[arg(short, long, value_name = "N", default_value_t = 0, help_heading = "Search")]
     jobs: usize,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
-    format: Format,
-    /// Write size.csv, curve.csv and manifest.json into this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Write into a folder that holds other files
-    #[arg(long, requires = "out", help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// What is to be done, sound in every part.
@@ -109,7 +101,7 @@ struct Plan {
 pub fn size(args: &SizeArgs, terminal: &Terminal) -> Result<(), Failure> {
     let plan = plan(args)?;
     let interrupt = Interrupt::watch();
-    let folder = args.out.as_ref().map(|dir| ResultFolder::prepare(dir, args.force)).transpose()?;
+    let folder = args.output.folder()?;
     let pool = Pool::new(args.jobs)
         .map_err(|error| Failure::Environment("cannot start threads".to_owned(), error))?;
     let started = Instant::now();
@@ -148,7 +140,7 @@ pub fn size(args: &SizeArgs, terminal: &Terminal) -> Result<(), Failure> {
         ];
         folder.write(&files, &interrupt)?;
     }
-    match args.format {
+    match args.output.format {
         Format::Human if terminal.quiet => terminal.print(&size::answer(&report))?,
         Format::Human => terminal.print(&size::render(&report))?,
         Format::Json => terminal.print_bytes(&size::output(&report))?,

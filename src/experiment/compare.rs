@@ -2,7 +2,7 @@
 
 use super::metric::{Better, Metric, Source};
 use super::outcome::Outcome;
-use super::precision::LEVEL;
+use crate::stats::interval::LEVEL;
 use crate::stats::paired::{Paired, holm};
 use crate::stats::sequential::Look;
 use crate::units::format_count;

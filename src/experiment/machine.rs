@@ -5,6 +5,7 @@ use super::metric::Metric;
 use super::prices::Prices;
 use super::uncertainty::{Flips, Spread, flips, spread};
 use super::variants::{Answer, Variants};
+use crate::stats::interval::LEVEL;
 use crate::stats::paired::{Interval, Moments, Paired};
 
 /// Replications of each draw: two tell what the draw makes of a metric from what the run does.
@@ -13,8 +14,6 @@ pub const DRAW_REPLICATIONS: u64 = 2;
 pub const OWN_REPLICATIONS: u64 = 8;
 /// Draws when nobody says how many.
 pub const DRAWS: u64 = 40;
-/// Confidence of the interval of sampling.
-pub const SAMPLING_LEVEL: f64 = 0.95;
 
 /// What is not known of each metric.
 #[derive(Clone, Debug)]
@@ -60,7 +59,7 @@ pub fn machine(variants: &Variants<'_>, prices: &Prices, draws: u64, seed: u64) 
         let values = own[0].as_ref().ok()?[index].as_ref()?;
         Some(Uncertain {
             metric: metric.clone(),
-            sampling: Moments::of(values).interval(SAMPLING_LEVEL),
+            sampling: Moments::of(values).interval(LEVEL),
             machine: of_draws(&shares, &answers, index),
         })
     };
@@ -97,7 +96,7 @@ pub fn differences(
     let of_metric = |metric: usize| {
         let own = difference(&own_a[0], &own_b[0], metric)?;
         let drawn = drawn_a.iter().zip(&drawn_b).filter_map(|(a, b)| difference(a, b, metric));
-        Some(flips(&own, &drawn.collect::<Vec<_>>(), SAMPLING_LEVEL))
+        Some(flips(&own, &drawn.collect::<Vec<_>>(), LEVEL))
     };
     Some((0..a.metrics.len()).map(of_metric).collect())
 }
@@ -105,7 +104,7 @@ pub fn differences(
 /// The paired interval of B − A.
 fn difference(a: &Answer, b: &Answer, metric: usize) -> Option<Interval> {
     let values = |answer: &'_ Answer| answer.as_ref().ok()?[metric].clone();
-    Some(Paired::of(&values(a)?, &values(b)?, SAMPLING_LEVEL).difference)
+    Some(Paired::of(&values(a)?, &values(b)?, LEVEL).difference)
 }
 
 fn of_draws(shares: &[Vec<f64>], answers: &[Answer], metric: usize) -> Option<Spread> {

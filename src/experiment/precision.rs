@@ -6,11 +6,9 @@ use std::ops::Range;
 use super::amount::width;
 use super::metric::Metric;
 use super::outcome::Outcome;
+use crate::stats::interval::LEVEL;
 use crate::stats::paired::Moments;
 use crate::stats::sequential::{FIRST, Look, Width, next_look};
-
-/// Confidence of every interval.
-pub const LEVEL: f64 = 0.95;
 
 /// A metric and how precisely it is wanted: `p99=5%`, `p99=1ms`.
 #[derive(Clone, Debug)]

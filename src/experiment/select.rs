@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::metric::{Better, Metric};
 use super::outcome::Outcome;
-use super::precision::LEVEL;
 use super::replications::Failed;
+use crate::stats::interval::LEVEL;
 use crate::stats::selection::Selection;
 use crate::stats::sequential::{FIRST, Width};
 

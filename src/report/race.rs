@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::csv::table;
 use super::wrap::{paint, wrap};
-use crate::experiment::precision::LEVEL;
 use crate::experiment::select::{Race, Raced, Standing};
+use crate::stats::interval::LEVEL;
 use crate::stats::sequential::Width;
 use crate::units::format_count;
 

@@ -29,6 +29,8 @@ const READ_BYTES: u64 = 16 * KIB;
 const GREEDY_READ_BYTES: u64 = 32 * KIB;
 /// Turns between two reports of progress.
 const PROGRESS_TURNS: u32 = 1 << 15;
+/// Commands between two, where turns are long: a server that cannot keep up.
+const PROGRESS_COMMANDS: u64 = 1 << 22;
 
 /// What a run is asked to do beside its scenario.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,11 +155,11 @@ pub fn run_probed<P: Probe>(
     if let Some(load) = offered.filter(|load| load.offered >= 1.0 && !scenario.run.allow_overload) {
         return Err(SimError::Overload { offered: load.offered, capacity_per_s: load.capacity_per_s });
     }
-    let mut countdown = PROGRESS_TURNS;
+    let (mut countdown, mut due_at) = (PROGRESS_TURNS, PROGRESS_COMMANDS);
     while simulation.turn() {
         countdown -= 1;
-        if countdown == 0 {
-            countdown = PROGRESS_TURNS;
+        if countdown == 0 || simulation.answered >= due_at {
+            (countdown, due_at) = (PROGRESS_TURNS, simulation.answered + PROGRESS_COMMANDS);
             let so_far = Progress {
                 simulated: simulation.server.main.now,
                 duration: simulation.horizon,

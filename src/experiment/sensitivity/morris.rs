@@ -9,14 +9,13 @@
 //! Software 22 (2007).
 
 use crate::rng::{StreamId, Streams, Uniform};
+use crate::stats::interval::LEVEL;
 use crate::stats::paired::{Interval, Moments};
 
 /// Levels of each dimension; even, so that all are as likely.
 const LEVELS: u64 = 4;
 /// Length of a move: half the levels.
 const MOVE: f64 = (LEVELS / 2) as f64 / (LEVELS - 1) as f64;
-/// Confidence of the intervals.
-const CONFIDENCE: f64 = 0.95;
 
 /// The points of a screening.
 #[derive(Clone, Debug)]
@@ -96,7 +95,7 @@ impl Trajectories {
         let effect = |effects: &Vec<f64>| {
             let sizes: Vec<f64> = effects.iter().map(|effect| effect.abs()).collect();
             let moments = Moments::of(effects);
-            let mu_star = Moments::of(&sizes).interval(CONFIDENCE);
+            let mu_star = Moments::of(&sizes).interval(LEVEL);
             Effect { mu: moments.mean, mu_star, sigma: moments.variance.sqrt() }
         };
         found.iter().all(|effects| effects.len() >= 2).then(|| found.iter().map(effect).collect())

@@ -19,6 +19,8 @@ use crate::scenario::files::Files;
 
 /// Longest time that a finished point is only in the page cache.
 pub const SYNC_EVERY: Duration = Duration::from_millis(200);
+/// Longest wait for another process that writes the same shard; engines end a lost task within a second or two.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a shard's file cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +119,11 @@ impl Journal {
             }
         }
         let file = locked(&paths.journal)?;
+        if !whole && paths.whole.exists() {
+            // The other process has finished meanwhile.
+            drop(file);
+            return Journal::open(dir, head, files);
+        }
         if whole {
             return Ok(Found::Whole(Some(Leftover { path: paths.journal, _file: file })));
         }
@@ -294,13 +301,22 @@ impl Journal {
 }
 
 /// Opens or makes a journal that no other process has open.
+///
+/// An array engine may repeat a task before the old one is dead, so a lock is waited for; the file is opened anew each
+/// time, since the other one may have finished and removed it.
 fn locked(path: &Path) -> Result<File, JournalError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    let file = opened.map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(JournalError::Taken(path.to_owned())),
-        // On a file system without locks the name of the shard has to be enough.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    let begun = Instant::now();
+    loop {
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= PATIENCE => {
+                return Err(JournalError::Taken(path.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE / 50),
+            // On a file system without locks the name of the shard has to be enough.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
     }
 }
 

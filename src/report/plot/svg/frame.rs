@@ -2,12 +2,15 @@
 
 use std::io;
 
+use plotters::chart::ChartContext;
 use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::element::{Rectangle, Text};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle, WHITE};
 
+use super::scale::Scale;
 use crate::report::plot::text::cut;
 
 /// Size of a figure \[pixels\].
@@ -31,7 +34,7 @@ pub const INK: RGBColor = RGBColor(34, 34, 34);
 /// What is beside the point.
 pub const GREY: RGBColor = RGBColor(110, 110, 110);
 /// Lines of the grid.
-pub const GRID: RGBColor = RGBColor(225, 225, 225);
+const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// Colours of lines that people tell apart, also with weak colour vision (Okabe and Ito 2008), on white.
 pub const COLOURS: [RGBColor; 10] = [
@@ -49,6 +52,8 @@ pub const COLOURS: [RGBColor; 10] = [
 
 /// A part of a figure.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// A part of a figure with two scales.
+pub type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
 /// Why an element cannot be drawn; into a string every one can.
 pub type Refused = DrawingAreaErrorKind<io::Error>;
 
@@ -67,6 +72,13 @@ pub struct Frame {
     pub notes: Vec<String>,
     /// Where the numbers come from.
     pub source: String,
+}
+
+/// Draws the grid of a chart, and its axes with what they say: `x` below, `y` at the left.
+pub fn axes(chart: &mut Chart<'_, '_>, x: impl Into<String>, y: impl Into<String>) -> Result<(), Refused> {
+    let mut mesh = chart.configure_mesh();
+    mesh.bold_line_style(GRID).light_line_style(GRID).axis_style(INK);
+    mesh.label_style(letters(11.0, INK)).x_desc(x).y_desc(y).draw()
 }
 
 /// Letters of about `pixels` height.

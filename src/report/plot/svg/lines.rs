@@ -1,12 +1,10 @@
 //! The metric along one axis as a figure: a line and the band of its intervals for each combination of other levels.
 
-use plotters::chart::ChartContext;
-use plotters::coord::cartesian::Cartesian2d;
 use plotters::element::{Circle, Cross, EmptyElement, PathElement, Polygon};
-use plotters::prelude::{ChartBuilder, SVGBackend};
+use plotters::prelude::ChartBuilder;
 use plotters::style::{Color, RGBColor};
 
-use super::frame::{Area, COLOURS, Frame, GRID, INK, LEGEND, Refused, SIZE, figure, letters};
+use super::frame::{Area, COLOURS, Chart, Frame, LEGEND, Refused, SIZE, axes, figure};
 use super::scale::{Room, Scale};
 use super::{notes_of, short, subtitle};
 use crate::report::plot::layout::Layout;
@@ -23,8 +21,6 @@ const LABELS: (u32, u32) = (44, 76);
 const AROUND: u32 = 122;
 /// Rows of the marks of one line's points without a value.
 const MARK: u32 = 11;
-
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
 
 /// The figure.
 ///
@@ -91,15 +87,7 @@ fn draw(
         .x_label_area_size(LABELS.0)
         .y_label_area_size(LABELS.1)
         .build_cartesian_2d(x, y)?;
-    chart
-        .configure_mesh()
-        .bold_line_style(GRID)
-        .light_line_style(GRID)
-        .axis_style(INK)
-        .label_style(letters(11.0, INK))
-        .x_desc(axis.key.clone())
-        .y_desc(described)
-        .draw()?;
+    axes(&mut chart, axis.key.clone(), described)?;
     let mut below = 0;
     for (line, colour) in lines.iter().zip(COLOURS) {
         let along = |cell: &Cell| {

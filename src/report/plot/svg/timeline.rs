@@ -5,7 +5,7 @@ use plotters::element::{Circle, PathElement};
 use plotters::prelude::ChartBuilder;
 use plotters::style::{Color, RGBColor};
 
-use super::frame::{Area, COLOURS, Frame, GREY, GRID, INK, LEGEND, Refused, SIZE, figure, letters};
+use super::frame::{Area, COLOURS, Frame, GREY, LEGEND, Refused, SIZE, axes, figure};
 use super::scale::{Room, Scale};
 use super::short;
 use crate::experiment::metric::Unit;
@@ -94,15 +94,7 @@ impl View<'_> {
             .x_label_area_size(LABELS.0)
             .y_label_area_size(LABELS.1)
             .build_cartesian_2d(Scale::of_time(times, &span, across), y)?;
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(GRID)
-            .axis_style(INK)
-            .label_style(letters(11.0, INK))
-            .x_desc("simulated time")
-            .y_desc(name(&self.timeline.metric))
-            .draw()?;
+        axes(&mut chart, "simulated time", name(&self.timeline.metric))?;
         let causes = self.timeline.causes();
         for (cause, colour) in causes.iter().take(CAUSES_MAX).zip(COLOURS.into_iter().skip(1)) {
             let own = self.timeline.stalls.iter().filter(|stall| stall.cause == cause.name);
@@ -160,15 +152,7 @@ impl View<'_> {
             .x_label_area_size(LABELS.0)
             .y_label_area_size(LABELS.1)
             .build_cartesian_2d(across, up)?;
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(GRID)
-            .axis_style(INK)
-            .label_style(letters(11.0, INK))
-            .x_desc(format!("{} of an interval", name(&self.timeline.metric)))
-            .y_desc("intervals above")
-            .draw()?;
+        axes(&mut chart, format!("{} of an interval", name(&self.timeline.metric)), "intervals above")?;
         chart.draw_series([PathElement::new(self.survival(least), COLOURS[0].stroke_width(2))])?;
         Ok(())
     }
@@ -198,15 +182,7 @@ impl View<'_> {
             .x_label_area_size(LABELS.0)
             .y_label_area_size(LABELS.1)
             .build_cartesian_2d(across, self.scale(Room::Up(SIZE.1 - UPPER - 160)))?;
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(GRID)
-            .axis_style(INK)
-            .label_style(letters(11.0, INK))
-            .x_desc("windows of: median, worst")
-            .y_desc("P99")
-            .draw()?;
+        axes(&mut chart, "windows of: median, worst", "P99")?;
         let line: RGBColor = COLOURS[0];
         for (place, windows) in windows.iter().enumerate() {
             let (x, ends) = (place as f64, [windows.median, windows.worst]);
