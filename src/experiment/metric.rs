@@ -286,6 +286,8 @@ mod tests {
         assert_eq!(value("forks"), Some(run.counters.forks as f64));
         assert_eq!(value("p99"), Some(run.scopes[0].sojourn.quantile(0.99) as f64));
         assert_eq!(value("nobody:p99"), None);
-        assert!(value("throughput") > Some(0.0));
+        let measured = (run.duration - run.warmup) as f64 / SECOND as f64;
+        assert_eq!(value("throughput"), Some(run.completed as f64 / measured));
+        assert!(run.warmup > 0, "else the warm-up is not told from the run");
     }
 }

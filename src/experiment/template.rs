@@ -178,6 +178,10 @@ mod tests {
             let mut overrides = Overrides::default();
             lay(&mut overrides, &assign(key, "7")).unwrap_or_else(|problem| panic!("{problem}"));
             assert_ne!(format!("{overrides:?}"), untouched, "{key}");
+            // What is no `--set` is the field of that name.
+            let field = format!("{}: Some(\"7\")", key.replace('-', "_"));
+            let is_set = overrides.set == [format!("run.{key}=7")];
+            assert!(is_set || format!("{overrides:?}").contains(&field), "{key}: {overrides:?}");
         }
     }
 

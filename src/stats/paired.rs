@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn a_variance_is_of_the_sample() {
+        let moments = Moments::of(&[1.0, 2.0, 6.0]);
+        assert_eq!((moments.mean, moments.variance), (3.0, 7.0));
+    }
+
+    #[test]
     fn the_interval_of_a_ratio_is_that_of_geometric_means() {
         let covers = |stream: &mut Stream| {
             let (a, b) = pairs(stream, 0.7);

@@ -189,6 +189,7 @@ mod tests {
             said(&run(spikes(20), saves(20)), 0.99).as_deref(),
             Some("P99 needs 10 bgsave cycles, this run has 4")
         );
+        assert!(said(&run(spikes(8), saves(8)), 0.99).is_some(), "8 cycles are not");
         assert_eq!(said(&run(spikes(6), saves(6)), 0.99), None, "11 cycles are enough");
         // Children that have nothing to do with the tail do not excuse it, nor explain it.
         let reason =

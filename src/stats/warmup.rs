@@ -61,6 +61,17 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_cut_when_the_standard_error_is_smaller_without_it() {
+        // A first batch of `x` ahead of 19 that alternate: the squared error is less without it from x = 1.46 on.
+        let cut = |x: f64| {
+            let others = (0..19).map(|n| if n % 2 == 0 { 1.0 } else { -1.0 });
+            let series: Vec<f64> = std::iter::once(x).chain(others).flat_map(|mean| [mean; BATCH]).collect();
+            mser5(&series)
+        };
+        assert_eq!((cut(1.3), cut(1.6)), (Some(0), Some(BATCH)));
+    }
+
+    #[test]
     fn what_is_steady_loses_little_and_what_never_settles_is_said() {
         let cuts = (0..50).map(|seed| mser5(&falling(seed, 0.0, 1.0, 500)).unwrap_or(250));
         assert!(cuts.sum::<usize>() / 50 < 75, "a steady series loses less than 15 % on average");

@@ -61,6 +61,16 @@ fn sections_change_nothing() {
     }
 }
 
+/// Otherwise the intervals of a run would depend on whether its timeline is written.
+#[test]
+fn a_timeline_moves_no_section() {
+    for case in CASES {
+        let scenario = scenario(case);
+        let of = |timeline| simulate(&scenario, 64, timeline).sections;
+        assert!(of(false) == of(true), "{case:?}");
+    }
+}
+
 #[test]
 fn sections_hold_what_the_run_holds() {
     for case in CASES {

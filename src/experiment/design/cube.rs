@@ -134,5 +134,8 @@ mod tests {
             let chi: f64 = counts(&cube, 10_000, dimension, 100).iter().map(square).sum();
             assert!((chi - 99.0).abs() < 4.0 * 14.07, "{chi}");
         }
+        let product = |index| (cube.at(index, 0) - 0.5) * (cube.at(index, 1) - 0.5);
+        let correlation = 12.0 * (0..10_000).map(product).sum::<f64>() / 10_000.0;
+        assert!(correlation.abs() < 4.0 / 100.0, "dimensions are independent: {correlation}");
     }
 }

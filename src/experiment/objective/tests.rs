@@ -84,6 +84,8 @@ fn windows_are_counted() {
     assert!((margin("p99<=20ms/10s@100%") - 0.0).abs() < 1e-12);
     assert_eq!(objective("p99<5ms/10s@95%").value(&run), Some(19.0 * MILLISECOND as f64));
     assert_eq!(objective("p99<5ms/60s").margin(&run), None, "no such windows");
+    let strict = objective("p99<5ms/10s@95%");
+    assert_eq!(Pooled::of(&strict, &run).windows(&strict), (16, 20), "those of 5 to 20 ms do not keep it");
 }
 
 #[test]

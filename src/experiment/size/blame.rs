@@ -116,3 +116,25 @@ fn of_requests(blame: &mut Blame, objective: &Objective, run: &RunResult, closed
     blame.weights.iter_mut().for_each(|weight| *weight *= share);
     blame.beyond = SparseHistogram::from(&scope.sojourn).above(objective.bound);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_forks(share: f64, beyond: f64) -> Blame {
+        let mut weights = vec![0.0; Cause::COUNT];
+        weights[Cause::Fork as usize] = share * beyond;
+        Blame { weights, beyond, ..Blame::default() }
+    }
+
+    #[test]
+    fn a_cause_binds_when_it_carries_half_of_all_runs_together() {
+        let mut blame = of_forks(0.8, 10.0);
+        assert_eq!(blame.binding(), Binding::Cause(Cause::Fork));
+        blame.add(&of_forks(0.0, 10.0));
+        assert_eq!(blame.binding(), Binding::Queueing, "8 of 20");
+        blame.add(&of_forks(1.0, 20.0));
+        assert_eq!(blame.binding(), Binding::Cause(Cause::Fork), "28 of 40");
+        assert_eq!(Blame::default().binding(), Binding::NoCause);
+    }
+}
