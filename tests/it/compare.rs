@@ -105,6 +105,15 @@ fn a_run_that_fails_ends_the_others_and_is_named() {
     assert!(offered > 1.0);
 }
 
+#[test]
+fn later_replications_are_those_that_a_longer_series_would_have() {
+    let (pool, watch, metrics) = (Pool::new(2).expect("threads"), Counting::default(), metrics(&["mean"]));
+    let one = scenario(&[]);
+    let runs = Runs { metrics: &metrics, pool: &pool, watch: &watch };
+    let of = |range| runs.of(&[&one], range).expect("it runs").swap_remove(0);
+    assert_eq!([of(0..2), of(2..4)].concat(), of(0..4));
+}
+
 fn program(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writepath"));
     command.args(arguments).args(SMALL.iter().flat_map(|setting| ["--set", *setting]));

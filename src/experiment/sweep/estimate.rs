@@ -51,3 +51,32 @@ fn one(metric: &Metric, values: Vec<f64>, sections: &[&Sections]) -> Estimate {
 pub(in crate::experiment) fn replication(run: &RunResult, metrics: &[Metric]) -> Replication {
     Replication { requests: run.requests, values: metrics.iter().map(|metric| metric.of(run)).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+    use crate::scenario::resolve::{Overrides, resolve};
+    use crate::sim::{RunOptions, run};
+
+    #[test]
+    fn a_single_run_has_intervals_of_what_its_sections_show_and_reasons_for_the_rest() {
+        let set = ["run.duration=40s", "run.warmup=1s", "dataset.keys=100k", "redis.save=\"\""];
+        let overrides = Overrides { set: set.map(str::to_owned).to_vec(), ..Overrides::default() };
+        let text = builtin::get("article").expect("built in");
+        let scenario =
+            resolve(text, "article", std::path::Path::new("."), &overrides).expect("a sound scenario");
+        let options = RunOptions { sections: sections(1), ..RunOptions::default() };
+        let run = run(&scenario, &options, &mut |_| true).expect("it runs");
+        let metrics = ["mean", "p50", "max", "busy"].map(|name| Metric::parse(name).expect("a metric"));
+        let all = all(&metrics, &[replication(&run, &metrics)], &[&run.sections]);
+        for (metric, estimate) in metrics.iter().zip(&all) {
+            let (value, own) = (estimate.value.expect("it is there"), metric.of(&run).expect("it is there"));
+            assert!((value / own - 1.0).abs() < 2e-3, "{metric}: {value} for {own}");
+        }
+        assert!(
+            all[..2].iter().all(|estimate| estimate.low < estimate.value && estimate.value < estimate.high)
+        );
+        assert!(all[2..].iter().all(|estimate| estimate.low.is_none() && estimate.reason.is_some()));
+    }
+}
