@@ -1,46 +1,45 @@
 //! A price that depends on a length of time, looked up in a table on a logarithmic scale.
 
+use crate::math::octave_part;
 use crate::units::Nanos;
 
 /// Table entries an octave: the argument is known to one part in 16, far finer than such prices are.
 const SUB_BITS: u32 = 4;
-const SLOTS: usize = (64 - SUB_BITS as usize + 1) << SUB_BITS;
+/// The entry of 0, then those of all octaves.
+const SLOTS: usize = 1 + (64 << SUB_BITS);
+/// The first part of the first octave has the entry behind that of 0.
+const BEFORE_ONE: usize = (1023 << SUB_BITS) - 1;
 
 /// Cost as a function of a span, piecewise linear through given points.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    table: Box<[Nanos]>,
+    table: Box<[Nanos; SLOTS]>,
 }
 
 impl Curve {
     /// The curve through `points` (span, cost), rising in span; 0 at 0, constant after the last point.
     /// No points: 0 everywhere.
     pub fn new(points: &[(Nanos, Nanos)]) -> Self {
-        let table = (0..SLOTS).map(|slot| interpolate(points, middle(slot))).collect();
+        let mut table = Box::new([0; SLOTS]);
+        table.iter_mut().enumerate().for_each(|(slot, cost)| *cost = interpolate(points, middle(slot)));
         Curve { table }
     }
 
     /// Cost at `span`.
     #[inline(always)]
     pub fn at(&self, span: Nanos) -> Nanos {
-        self.table[slot(span)]
+        let slot = octave_part(span, SUB_BITS).saturating_sub(BEFORE_ONE);
+        self.table[slot.min(SLOTS - 1)]
     }
 }
 
-#[inline(always)]
-fn slot(span: Nanos) -> usize {
-    let octave = (63 - (span | ((1 << SUB_BITS) - 1)).leading_zeros()) - (SUB_BITS - 1);
-    let shift = octave.saturating_sub(1);
-    ((octave as usize) << SUB_BITS) + ((span >> shift) as usize & ((1 << SUB_BITS) - 1))
-}
-
+/// The span that stands for an entry.
 fn middle(slot: usize) -> Nanos {
-    let (octave, sub) = (slot >> SUB_BITS, (slot & ((1 << SUB_BITS) - 1)) as u64);
-    if octave == 0 {
-        return sub;
-    }
-    let shift = octave as u32 - 1;
-    (((1u128 << SUB_BITS) + sub as u128) << shift).min(u64::MAX as u128 / 2) as u64 + (1 << shift >> 1)
+    let Some(slot) = slot.checked_sub(1) else { return 0 };
+    let (octave, part) = (slot as u32 >> SUB_BITS, slot as u128 & ((1 << SUB_BITS) - 1));
+    let low = ((1 << SUB_BITS) + part) << octave >> SUB_BITS;
+    let width = (1 << octave) >> SUB_BITS;
+    (low + (width >> 1)).min(u64::MAX as u128) as Nanos
 }
 
 fn interpolate(points: &[(Nanos, Nanos)], span: Nanos) -> Nanos {

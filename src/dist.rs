@@ -122,7 +122,7 @@ const TAIL_STEPS: usize = 8;
 pub struct Sampler {
     fixed: Option<u64>,
     dist: Dist,
-    steps: Vec<f32>,
+    steps: Option<Box<[f32; STEPS + 1]>>,
 }
 
 impl Sampler {
@@ -130,11 +130,8 @@ impl Sampler {
     pub fn new(dist: &Dist) -> Self {
         let step = |i: usize| dist.quantile((i as f64 / STEPS as f64).clamp(1e-9, 1.0 - 1e-9)) as f32;
         let has_steps = !matches!(dist, Dist::Fixed(_) | Dist::Empirical(_));
-        Sampler {
-            fixed: dist.fixed().map(|value| value.round() as u64),
-            dist: dist.clone(),
-            steps: if has_steps { (0..=STEPS).map(step).collect() } else { Vec::new() },
-        }
+        let steps = has_steps.then(|| Box::new(std::array::from_fn(step)));
+        Sampler { fixed: dist.fixed().map(|value| value.round() as u64), dist: dist.clone(), steps }
     }
 
     /// The value, when every sample is the same.
@@ -160,10 +157,11 @@ impl Sampler {
     fn quantile(&self, u: f64) -> u64 {
         let place = u * STEPS as f64;
         let step = place as u32 as usize;
-        if self.steps.is_empty() || step.wrapping_sub(TAIL_STEPS) >= STEPS - 2 * TAIL_STEPS {
-            return self.dist.quantile(u).round() as u64;
-        }
-        let (low, high) = (self.steps[step] as f64, self.steps[step + 1] as f64);
+        let steps = match &self.steps {
+            Some(steps) if step.wrapping_sub(TAIL_STEPS) < STEPS - 2 * TAIL_STEPS => steps,
+            _ => return self.dist.quantile(u).round() as u64,
+        };
+        let (low, high) = (steps[step] as f64, steps[step + 1] as f64);
         whole(low + (high - low) * (place - step as f64))
     }
 }

@@ -30,6 +30,15 @@ pub fn whole(x: f64) -> u64 {
     (x + TWO_52).to_bits() & ((1 << 52) - 1)
 }
 
+/// The number of `x`, 1 ≤ x < 2^53, among the intervals of a scale that divides each octave into 2^`bits` equal ones:
+/// rising, exact, and from one octave to the next 2^`bits` more. That of 1 is 1023 · 2^`bits`.
+///
+/// Read off the floating-point number that `x` is; above 2^53 it is rounded, above 2^63 it is larger than any other.
+#[inline(always)]
+pub fn octave_part(x: u64, bits: u32) -> usize {
+    ((x as i64 as f64).to_bits() >> (52 - bits)) as usize
+}
+
 /// A factor for whole numbers, in fixed point: exact to 2^-24 of the product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Factor(u64);
@@ -117,6 +126,18 @@ mod tests {
         assert_eq!(Factor::new(0.5).of(7), 3);
         assert_eq!(Factor::new(1.75).of(1 << 40), 7 << 38);
         assert_eq!(Factor::new(0.0).of(u64::MAX), 0);
+    }
+
+    #[test]
+    fn an_octave_has_equal_parts() {
+        for x in (1..2000u64).chain((11..53).flat_map(|k| [(1 << k) - 1, 1 << k, (1 << k) + (1 << k >> 1)])) {
+            for bits in [0, 4, 10] {
+                let octave = x.ilog2() as usize;
+                let part = (((x - (1 << octave)) as u128) << bits >> octave) as usize;
+                assert_eq!(octave_part(x, bits), ((1023 + octave) << bits) + part, "{x}");
+            }
+        }
+        assert!(octave_part(u64::MAX, 4) > octave_part(1 << 62, 4));
     }
 
     #[test]

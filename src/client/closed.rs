@@ -82,20 +82,6 @@ impl Pending {
             Pending::Heap(heap) => heap.push(Reverse((at, connection))),
         }
     }
-
-    /// A time no later than that of number `index`, 0 or 1; [`NEVER`] when there is none, 0 when it is not known
-    /// without work.
-    #[inline(always)]
-    fn at(&self, index: usize) -> Nanos {
-        match self {
-            Pending::Fifo(queue) => queue.get(index).map_or(NEVER, |send| send.0),
-            Pending::Sorted(queue) if queue.len() <= index => NEVER,
-            Pending::Heap(heap) if heap.len() <= index => NEVER,
-            // What is thought of now may still come before it.
-            Pending::Sorted(_) | Pending::Heap(_) if index > 0 => 0,
-            Pending::Sorted(_) | Pending::Heap(_) => self.first().map_or(NEVER, |send| send.0),
-        }
-    }
 }
 
 impl ClosedLoop {
@@ -153,19 +139,6 @@ impl ClosedLoop {
     #[inline(always)]
     pub fn next_at(&self) -> Nanos {
         self.next.1
-    }
-
-    /// No later than the send after the next; 0 when that is not known without work.
-    #[inline(always)]
-    pub fn second_at(&self) -> Nanos {
-        let [lane] = &self.lanes[..] else { return 0 };
-        match lane.ready.len() {
-            0 if self.alone => lane.pending.at(1),
-            0 if lane.pending.at(1) == NEVER => NEVER,
-            0 => lane.pending.at(1).max(self.next.1.saturating_add(self.per_send)),
-            1 => lane.pending.at(0),
-            _ => lane.ready[1].0,
-        }
     }
 
     /// Takes the next send of `pipeline` commands: its connection.
@@ -272,7 +245,6 @@ mod tests {
             both.iter_mut().for_each(|pending| pending.push(at, connection));
             for _ in 0..stream.below(3) {
                 let [sorted, heap] = &mut both;
-                assert_eq!([0, 1].map(|index| sorted.at(index)), [0, 1].map(|index| heap.at(index)));
                 assert_eq!((sorted.first(), sorted.pop()), (heap.first(), heap.pop()));
             }
         }

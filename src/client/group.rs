@@ -4,6 +4,7 @@ use super::closed::ClosedLoop;
 use super::jitter::Jitter;
 use super::open::OpenLoop;
 use super::program::{Program, Starts};
+use super::replies::Reply;
 use super::routed::{Routed, Sent};
 use super::thread::Thread;
 use crate::cost_model::CostModel;
@@ -250,26 +251,6 @@ impl ClientGroup {
         routed.into_iter().flat_map(|routed| routed.iter().map(|sent| (sent.arrived_at, sent.ticket)))
     }
 
-    /// Takes the next request that a router has sent.
-    #[inline(always)]
-    fn take_routed(&mut self) -> Unit {
-        let Origin::Routed(routed) = &mut self.origin else { unreachable!("only of a router") };
-        let sent = routed.take();
-        self.next_command += 1;
-        self.next_readable_at = routed.next_readable_at();
-        Unit {
-            arrived_at: sent.arrived_at,
-            readable_at: sent.readable_at,
-            first: sent.number,
-            commands: 1,
-            connection: self.first_connection + sent.connection,
-            group: self.index,
-            slot: sent.slot,
-            ticket: sent.ticket,
-            ..Unit::default()
-        }
-    }
-
     /// From the intended time of a client write to its bytes at the server.
     pub fn way_in(&self) -> Nanos {
         self.way_in
@@ -313,18 +294,6 @@ impl ClientGroup {
         };
     }
 
-    /// No later than when the client write after the next can be read; 0 when that is not known without work.
-    #[inline(always)]
-    pub fn second_readable_at(&self) -> Nanos {
-        let second = match &self.origin {
-            Origin::Open(open) => open.second_at(),
-            Origin::Closed(closed) => closed.second_at(),
-            Origin::Program(_) => 0,
-            Origin::Routed(routed) => return routed.second_readable_at(),
-        };
-        if second == 0 { 0 } else { second.saturating_add(self.way_in) }
-    }
-
     /// Commands of a client write.
     #[inline(always)]
     pub fn pipeline(&self) -> u32 {
@@ -334,32 +303,47 @@ impl ClientGroup {
     /// Takes the next client write.
     #[inline(always)]
     pub fn take(&mut self) -> Unit {
-        let readable_at = self.next_readable_at;
-        let (arrived_at, connection, next_at) = match &mut self.origin {
-            Origin::Open(open) => {
-                let (arrived_at, connection) = (open.next_at(), open.take());
-                (arrived_at, connection, open.next_at())
-            }
-            Origin::Closed(closed) => {
-                let (arrived_at, connection) =
-                    (closed.next_at(), closed.take(self.pipeline, &mut self.threads));
-                (arrived_at, connection, closed.next_at())
-            }
-            Origin::Program(_) => return self.take_step(),
-            Origin::Routed(_) => return self.take_routed(),
-        };
-        let unit = Unit {
-            arrived_at,
-            readable_at,
-            first: self.next_command,
-            commands: self.pipeline,
-            connection: self.first_connection + connection,
-            group: self.index,
-            ..Unit::default()
-        };
-        self.next_command += self.pipeline as u64;
-        self.next_readable_at = next_at.saturating_add(self.way_in);
+        if let Origin::Program(_) = self.origin {
+            return self.take_step();
+        }
+        let mut unit = Unit { commands: self.pipeline, group: self.index, ..Unit::default() };
+        self.take_into(&mut unit);
         unit
+    }
+
+    /// The same where there is no program: `unit` becomes the next client write in all in which they differ.
+    #[inline(always)]
+    pub fn take_into(&mut self, unit: &mut Unit) {
+        unit.readable_at = self.next_readable_at;
+        match &mut self.origin {
+            Origin::Open(open) => {
+                unit.arrived_at = open.next_at();
+                unit.connection = self.first_connection + open.take();
+                self.next_readable_at = open.next_at().saturating_add(self.way_in);
+                unit.first = self.next_command;
+                self.next_command += self.pipeline as u64;
+            }
+            Origin::Routed(routed) => {
+                let sent = routed.take();
+                (unit.arrived_at, unit.first) = (sent.arrived_at, sent.number);
+                (unit.slot, unit.ticket) = (sent.slot, sent.ticket);
+                unit.connection = self.first_connection + sent.connection;
+                self.next_readable_at = routed.next_readable_at();
+                self.next_command += 1;
+            }
+            _ => self.take_closed(unit),
+        }
+    }
+
+    /// The same of a closed loop: apart, so that the choice between the others is two comparisons.
+    #[inline(never)]
+    fn take_closed(&mut self, unit: &mut Unit) {
+        let Origin::Closed(closed) = &mut self.origin else { unreachable!("programs take steps") };
+        unit.arrived_at = closed.next_at();
+        unit.connection = self.first_connection + closed.take(self.pipeline, &mut self.threads);
+        unit.first = self.next_command;
+        self.next_command += self.pipeline as u64;
+        self.look_ahead();
     }
 
     /// Commands of client writes taken so far.
@@ -387,10 +371,7 @@ impl ClientGroup {
             self.look_ahead();
             return read_at;
         }
-        let here_at = thread.takes(sent_at);
-        let read_at = thread.read(here_at, read, &self.wakeup);
-        // Sends are made beside the replies: their time is taken here.
-        thread.free_at += self.per_send;
+        let read_at = thread.reads_and_sends(sent_at, (read, self.per_send), &self.wakeup);
         self.client_busy += read + self.per_send;
         match &mut self.origin {
             Origin::Routed(routed) if routed.tells => {
@@ -399,6 +380,29 @@ impl ClientGroup {
             _ => {}
         }
         read_at
+    }
+
+    /// Whether nothing waits for what clients do with replies, so that they may [read them later](Self::read_all).
+    pub fn reads_later(&self) -> bool {
+        let tells = match &self.origin {
+            Origin::Open(_) => false,
+            Origin::Closed(_) | Origin::Program(_) => true,
+            Origin::Routed(routed) => routed.tells,
+        };
+        !tells && self.wake_client.is_none()
+    }
+
+    /// What [`receive`](Self::receive) does for each of `replies`, to `commands` commands, in their order.
+    pub fn read_all(&mut self, replies: &mut [Reply], commands: u32) {
+        let read = self.per_reply + self.per_command * commands as u64;
+        let ClientGroup { first_connection, one_way, per_send, threads, thread_of, jitter, wakeup, .. } =
+            self;
+        for reply in replies.iter_mut() {
+            let sent_at = reply.at + *one_way + jitter.next();
+            let number = thread_of[(reply.connection - *first_connection) as usize];
+            reply.at = threads[number as usize].reads_and_sends(sent_at, (read, *per_send), wakeup);
+        }
+        self.client_busy += replies.len() as u64 * (read + self.per_send);
     }
 
     /// What the write(2) of a reply at `now` costs the server beyond its price, if it wakes the client's thread.

@@ -38,7 +38,7 @@ impl KeySampler {
     }
 
     /// Rank of the key of request `number`. Takes one random number; Zipf sometimes more.
-    #[inline]
+    #[inline(always)]
     pub fn draw(&self, number: u64, stream: &mut impl Uniform) -> u64 {
         match &self.shape {
             Shape::Single => 0,
@@ -161,7 +161,7 @@ impl Zipf {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn draw(&self, stream: &mut impl Uniform) -> u64 {
         loop {
             let point = self.far + stream.unit() * self.span;

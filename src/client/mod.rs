@@ -14,6 +14,7 @@ pub mod patience;
 pub mod program;
 pub mod redirect;
 pub mod redirects;
+pub mod replies;
 pub mod routed;
 pub mod slab;
 pub mod slot_counts;

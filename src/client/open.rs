@@ -64,12 +64,6 @@ impl OpenLoop {
         self.times[self.next]
     }
 
-    /// Intended time of the client write after the next; 0 when it is in the next batch.
-    #[inline(always)]
-    pub fn second_at(&self) -> Nanos {
-        self.times.get(self.next + 1).copied().unwrap_or(0)
-    }
-
     /// Takes the next client write: its connection.
     #[inline(always)]
     pub fn take(&mut self) -> u32 {

@@ -28,8 +28,6 @@ pub struct Routed {
     /// Those before `head` have been taken.
     queue: Vec<Sent>,
     head: usize,
-    /// Everything that can be read before this is in the queue.
-    complete_until: Nanos,
     /// Somebody waits for replies.
     pub tells: bool,
     /// Replies read since then: connection, commands, when the client is done with them.
@@ -52,11 +50,9 @@ impl Routed {
         self.queue.insert(self.head + later, sent);
     }
 
-    /// Everything that can be read before `until` has been added.
+    /// A batch has been added: places of those taken are used again when they are the larger part.
     #[inline(always)]
-    pub fn complete(&mut self, until: Nanos) {
-        self.complete_until = until;
-        // Places of those taken are used again when they are the larger part.
+    pub fn reuse(&mut self) {
         if 2 * self.head >= self.queue.len() {
             self.queue.drain(..self.head);
             self.head = 0;
@@ -67,12 +63,6 @@ impl Routed {
     #[inline(always)]
     pub fn next_readable_at(&self) -> Nanos {
         self.queue.get(self.head).map_or(NEVER, |sent| sent.readable_at)
-    }
-
-    /// No later than when the second can be read.
-    #[inline(always)]
-    pub fn second_readable_at(&self) -> Nanos {
-        self.queue.get(self.head + 1).map_or(self.complete_until, |sent| sent.readable_at)
     }
 
     /// Intended time of the first.
@@ -119,13 +109,12 @@ mod tests {
         for (at, number) in [(5, 0), (9, 1), (7, 2), (7, 3), (5, 4)] {
             routed.push(sent(at, number));
         }
-        routed.complete(20);
         let mut order = Vec::new();
         while routed.next_readable_at() != NEVER {
-            let second = routed.second_readable_at();
             let first = routed.take();
-            assert!(first.readable_at <= second);
+            assert!(first.readable_at <= routed.next_readable_at());
             order.push(first.number);
+            routed.reuse();
         }
         assert_eq!(order, [0, 4, 2, 3, 1]);
     }

@@ -20,6 +20,16 @@ impl Thread {
         self.last_reply_at
     }
 
+    /// Reads the reply that comes at `at` and sends once, beside the replies; `spans` are the time of the one and of the
+    /// other. Returns when it begins to read.
+    #[inline(always)]
+    pub(super) fn reads_and_sends(&mut self, at: Nanos, spans: (Nanos, Nanos), wakeup: &Curve) -> Nanos {
+        let here_at = self.takes(at);
+        let read_at = self.read(here_at, spans.0, wakeup);
+        self.free_at += spans.1;
+        read_at
+    }
+
     /// When it begins to read, for `span`, what is here since `here_at`; asleep it wakes up first.
     #[inline(always)]
     pub(super) fn read(&mut self, here_at: Nanos, span: Nanos, wakeup: &Curve) -> Nanos {

@@ -1,5 +1,6 @@
 //! Histograms of spans as flat arrays: one add per value in the hot loop, merged by touched octaves.
 
+use crate::math::octave_part;
 use crate::units::Nanos;
 
 /// Sub-buckets of an octave: a value is known to one part in 1024.
@@ -8,6 +9,8 @@ const SUB: usize = 1 << SUB_BITS;
 /// Octaves: values up to 2^45 ns (9.7 hours) are told apart, larger ones count as that.
 const OCTAVES: usize = 36;
 pub(super) const SLOTS: usize = OCTAVES * SUB;
+/// What [`octave_part`] has below the slots that are not single values.
+const BELOW_LOG: usize = (1023 + SUB_BITS as usize - 1) << SUB_BITS;
 
 /// A log-linear histogram of spans in nanoseconds, relative error at most 1/1024.
 #[derive(Debug)]
@@ -39,9 +42,7 @@ impl Default for Histogram {
 #[inline(always)]
 pub(super) fn slot(value: Nanos) -> usize {
     let value = value.min((1 << (SUB_BITS as usize + OCTAVES - 1)) - 1);
-    let octave = (63 - (value | (SUB as u64 - 1)).leading_zeros()).wrapping_sub(SUB_BITS - 1);
-    let shift = octave.saturating_sub(1);
-    ((octave as usize) << SUB_BITS) + ((value >> shift) as usize & (SUB - 1))
+    if value < SUB as u64 { value as usize } else { octave_part(value, SUB_BITS) - BELOW_LOG }
 }
 
 /// The value that stands for a slot.
@@ -77,12 +78,25 @@ impl Histogram {
     /// Adds `n` equal values.
     #[inline(always)]
     pub fn record_n(&mut self, value: Nanos, n: u64) {
-        let slot = slot(value);
-        self.counts[slot] += n;
-        self.touched |= 1 << (slot >> SUB_BITS);
-        self.total += n;
-        self.sum += value as u128 * n as u128;
-        self.max = self.max.max(value);
+        self.record_all([(value, n)]);
+    }
+
+    /// Adds values, each the number of times that stands beside it.
+    #[inline(always)]
+    pub fn record_all(&mut self, values: impl IntoIterator<Item = (Nanos, u64)>) {
+        let (mut touched, mut total, mut sum, mut max) = (0, 0, 0, 0);
+        for (value, n) in values {
+            let slot = slot(value);
+            self.counts[slot] += n;
+            touched |= 1 << (slot >> SUB_BITS);
+            total += n;
+            sum += value as u128 * n as u128;
+            max = value.max(max);
+        }
+        self.touched |= touched;
+        self.total += total;
+        self.sum += sum;
+        self.max = self.max.max(max);
     }
 
     /// Adds all of `other`.

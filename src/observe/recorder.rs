@@ -8,6 +8,7 @@ use super::histogram::Histogram;
 use super::result::{Scope, WindowQuantiles, WindowRow};
 use super::sections::{self, SectionRecorder, Sections};
 use crate::client::group::Unit;
+use crate::client::replies::Reply;
 use crate::units::{NEVER, Nanos};
 
 /// Recorder of sojourns.
@@ -163,22 +164,29 @@ impl Recorder {
     /// The commands of `unit` were answered; the client has read the reply at `read_at`.
     #[inline(always)]
     pub fn answered(&mut self, group: usize, unit: &Unit, read_at: Nanos) {
-        if unit.arrived_at < self.measured_from {
-            return;
-        }
-        let sojourn = read_at - unit.arrived_at;
-        if unit.writes > 0 {
-            self.cells[2 * group + 1].record_n(sojourn, unit.writes as u64);
-        }
-        if unit.reads > 0 {
-            self.cells[2 * group].record_n(sojourn, unit.reads as u64);
-        }
-        let free_at = &mut self.view_free_at[unit.connection as usize];
-        if unit.arrived_at >= *free_at {
-            *free_at = read_at;
-            self.seen_max = self.seen_max.max(sojourn);
-        } else {
-            self.unseen.record_n(sojourn, (unit.reads + unit.writes) as u64);
+        let &Unit { arrived_at, connection, reads, writes, .. } = unit;
+        self.answered_all(group, &[Reply { arrived_at, at: read_at, connection, reads, writes }]);
+    }
+
+    /// The same of replies that clients have read.
+    #[inline(always)]
+    pub fn answered_all(&mut self, group: usize, replies: &[Reply]) {
+        let from = self.measured_from;
+        let of = |n: fn(&Reply) -> u32| {
+            let counted = replies.iter().filter(move |reply| n(reply) > 0 && reply.arrived_at >= from);
+            counted.map(move |reply| (reply.at - reply.arrived_at, n(reply) as u64))
+        };
+        self.cells[2 * group + 1].record_all(of(|reply| reply.writes));
+        self.cells[2 * group].record_all(of(|reply| reply.reads));
+        for reply in replies.iter().filter(|reply| reply.arrived_at >= from) {
+            let sojourn = reply.at - reply.arrived_at;
+            let free_at = &mut self.view_free_at[reply.connection as usize];
+            if reply.arrived_at >= *free_at {
+                *free_at = reply.at;
+                self.seen_max = self.seen_max.max(sojourn);
+            } else {
+                self.unseen.record_n(sojourn, (reply.reads + reply.writes) as u64);
+            }
         }
     }
 

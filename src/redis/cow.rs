@@ -97,20 +97,28 @@ impl Cow {
         self.active
     }
 
+    /// Share of its protected pages that stays so when `touches` random pages of `class` are written.
+    #[inline(always)]
+    pub fn left_by(&self, class: usize, touches: f64) -> f64 {
+        // One by one each touch leaves a share 1 − 1/P; many at once the same to first order, bounded by zero.
+        let step = touches * self.classes[class].per_page;
+        if step < 0.01 { 1.0 - step + 0.5 * step * step } else { libm::exp(-step) }
+    }
+
     /// `touches` random pages of `class` are written; returns the time of the faults.
     #[inline]
     pub fn touch(&mut self, class: usize, touches: f64) -> Nanos {
+        self.leave(class, self.left_by(class, touches))
+    }
+
+    /// The same of pages that [leave so much](Self::left_by).
+    #[inline(always)]
+    pub fn leave(&mut self, class: usize, left: f64) -> Nanos {
         let pages = &mut self.classes[class];
         if pages.protected < NEGLIGIBLE {
             return 0;
         }
-        // One by one each touch leaves a share 1 − 1/P; many at once the same to first order, bounded by zero.
-        let step = touches * pages.per_page;
-        let after = if step < 0.01 {
-            pages.protected * (1.0 - step + 0.5 * step * step)
-        } else {
-            pages.protected * libm::exp(-step)
-        };
+        let after = pages.protected * left;
         let faults = (pages.protected - after) * pages.pages;
         pages.protected = after;
         self.faults += faults;

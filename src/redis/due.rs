@@ -265,7 +265,8 @@ impl Due {
     /// Bytes at most with so many classes, exact keys not counted.
     pub fn bytes(classes: usize) -> usize {
         let weights = CELLS * size_of::<u64>() + size_of::<Weights>();
-        CELLS * 2 * (PARTS + classes) * size_of::<Part>() + (classes + 1) * weights
+        // Blocks of parts have a sum each.
+        CELLS * 2 * (PARTS + classes) * (size_of::<Part>() + 1) + (classes + 1) * weights
     }
 
     /// Panics unless the counts are those of the parts.
@@ -273,7 +274,7 @@ impl Due {
         let mut by_class = vec![0; self.by_class.len()];
         let (mut all, mut exact) = (0, 0);
         for parts in self.parts.iter().chain([&self.behind]) {
-            assert_eq!(parts.keys(), parts.iter().map(|part| part.span().keys).sum::<u64>(), "due keys");
+            parts.check();
             all += parts.keys();
             for part in parts.iter() {
                 match part.class() {

@@ -11,8 +11,8 @@ pub(super) const PARTS: usize = 96;
 pub const EXACT: u16 = u16::MAX;
 /// Bits of a deadline: 8,900 years of milliseconds.
 const DEADLINE_BITS: u32 = 48;
-/// Parts that a search passes at once.
-const STRIDE: usize = 8;
+/// Parts of a block: a search passes whole blocks by their sums.
+const BLOCK: usize = 8;
 
 /// Keys of one range, class and stretch of deadlines.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,8 @@ impl Part {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     parts: Vec<Part>,
+    /// Keys of each block of parts.
+    blocks: Vec<u64>,
     keys: u64,
 }
 
@@ -96,12 +98,20 @@ impl Parts {
     /// Adds keys.
     #[inline(always)]
     pub(super) fn push(&mut self, part: Part) {
-        self.keys += u64::from(part.keys);
-        match self.parts.last_mut() {
-            Some(last) if (last.key, last.rest) == (part.key, part.rest) && part.class() != EXACT => {
+        let keys = u64::from(part.keys);
+        self.keys += keys;
+        match (self.parts.last_mut(), self.blocks.last_mut()) {
+            (Some(last), Some(block))
+                if (last.key, last.rest) == (part.key, part.rest) && part.class() != EXACT =>
+            {
                 last.keys += part.keys;
+                *block += keys;
             }
-            _ => {
+            (_, block) => {
+                match block {
+                    Some(block) if !self.parts.len().is_multiple_of(BLOCK) => *block += keys,
+                    _ => self.blocks.push(keys),
+                }
                 self.parts.push(part);
                 self.shorten();
             }
@@ -111,8 +121,16 @@ impl Parts {
     /// Adds all keys of `others`, which keep their room for others.
     pub(super) fn append(&mut self, others: &mut Parts) {
         self.parts.append(&mut others.parts);
+        others.blocks.clear();
         self.keys += std::mem::take(&mut others.keys);
         self.shorten();
+        self.count_blocks();
+    }
+
+    fn count_blocks(&mut self) {
+        self.blocks.clear();
+        let keys = |block: &[Part]| block.iter().map(|part| u64::from(part.keys)).sum::<u64>();
+        self.blocks.extend(self.parts.chunks(BLOCK).map(keys));
     }
 
     /// Takes out the key number `r` of those that count, all or those of a class: its part as it was. If they are fewer,
@@ -132,13 +150,12 @@ impl Parts {
             return Err(r - self.keys);
         }
         let mut at = 0;
-        for parts in self.parts.chunks_exact(STRIDE) {
-            let keys = parts.iter().map(|part| u64::from(part.keys)).sum::<u64>();
+        for &keys in &self.blocks {
             if r < keys {
                 break;
             }
             r -= keys;
-            at += STRIDE;
+            at += BLOCK;
         }
         for part in &self.parts[at..] {
             if r < part.keys.into() {
@@ -170,8 +187,16 @@ impl Parts {
     fn take_at(&mut self, at: usize) -> Part {
         let part = self.parts[at];
         self.keys -= 1;
+        self.blocks[at / BLOCK] -= 1;
         if part.keys == 1 {
+            let last = self.parts.len() - 1;
+            if at < last {
+                let moved = u64::from(self.parts[last].keys);
+                self.blocks[last / BLOCK] -= moved;
+                self.blocks[at / BLOCK] += moved;
+            }
             self.parts.swap_remove(at);
+            self.blocks.truncate(last.div_ceil(BLOCK));
         } else {
             self.parts[at].keys -= 1;
         }
@@ -206,5 +231,14 @@ impl Parts {
             }
         }
         self.parts.truncate(kept);
+        self.count_blocks();
+    }
+
+    /// Panics unless the sums are those of the parts.
+    pub(super) fn check(&self) {
+        assert_eq!(self.keys, self.parts.iter().map(|part| u64::from(part.keys)).sum::<u64>(), "due keys");
+        let mut counted = self.clone();
+        counted.count_blocks();
+        assert_eq!(self.blocks, counted.blocks, "due keys by block");
     }
 }

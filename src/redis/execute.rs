@@ -2,7 +2,7 @@
 //!
 //! When nothing depends on a command's attributes (one command, one size, every key there, no page shared with a
 //! child by popularity) all commands of a write are alike and cost one multiplication; otherwise they are looked
-//! at one by one.
+//! at one by one: quickly while every key is there, whatever its size, and in all generality when not.
 
 use super::dict::Growth;
 use super::plan::{Alike, Entry, GroupPlan};
@@ -44,11 +44,13 @@ impl Server {
     /// Faults of `commands` alike commands.
     #[inline(always)]
     pub(crate) fn touch_alike(&mut self, alike: &Alike, commands: u32) -> Nanos {
-        if self.cow.is_active() && alike.pages > 0.0 {
-            self.cow.touch(0, commands as f64 * alike.pages)
-        } else {
-            0
-        }
+        self.pages_of(alike, commands).map_or(0, |pages| self.cow.touch(0, pages))
+    }
+
+    /// Pages that they touch, if some are protected.
+    #[inline(always)]
+    pub(crate) fn pages_of(&self, alike: &Alike, commands: u32) -> Option<f64> {
+        (self.cow.is_active() && alike.pages > 0.0).then_some(commands as f64 * alike.pages)
     }
 
     /// The same for commands that have to be looked at one by one.
@@ -62,21 +64,12 @@ impl Server {
         let mut answered = Answered::default();
         for n in first..first + commands as u64 {
             let entry = plan.entry_of(n);
-            let size = match plan.size.fixed() {
-                Some(size) => size,
-                None => plan.size.sample(&mut plan.sizes.of(n)),
-            };
-            let value = bulk(size);
-            work.commands += 1;
-            work.input_bytes += entry.profile.request_fixed + entry.profile.request_values as u64 * value;
-            if self.gated && self.refuse(entry, work) {
+            let size = plan.size_of(n);
+            if entry.is_plain() && self.finds_all() {
+                self.run_found(plan, entry, n, size, work);
+            } else if !self.run_other(plan, entry, n, size, work) {
                 answered.errors += 1;
                 continue;
-            }
-            if self.expires.is_on() {
-                self.execute_volatile(plan, entry, n, (size, value), work);
-            } else {
-                self.execute_one(plan, entry, n, (size, value), work);
             }
             if entry.is_write {
                 answered.writes += 1;
@@ -85,6 +78,54 @@ impl Server {
             }
         }
         answered
+    }
+
+    /// Whether all keys exist and nothing but shared pages depends on which of them a command names.
+    #[inline(always)]
+    fn finds_all(&self) -> bool {
+        self.keyspace.is_complete()
+            && self.keyspace.scope.is_everything()
+            && !self.keyspace.dict.is_rehashing()
+            && !self.gated
+            && !self.expires.is_on()
+    }
+
+    /// Executes command number `n`, a plain one whose keys are there.
+    #[inline(always)]
+    fn run_found(&mut self, plan: &GroupPlan, entry: &Entry, n: u64, size: u64, work: &mut Work) {
+        let run = plan.run_of(entry, size);
+        work.add(&run.work(1, self.config.appendonly));
+        if self.replication.feeds {
+            run.feed(1, &self.replication.feed, work);
+        }
+        if self.pages_of(&run, 1).is_none() {
+            return;
+        }
+        if entry.profile.keys == 1 {
+            work.cow += self.cow.touch(plan.class_of(n, &self.keyspace), run.pages);
+            return;
+        }
+        let mut draws = plan.keys.of(n);
+        for _ in 0..entry.profile.keys {
+            let class = self.keyspace.draw_class(&plan.classes, n, &mut draws);
+            work.cow += self.cow.touch(class, run.pages / entry.profile.keys as f64);
+        }
+    }
+
+    /// Executes command number `n` in whatever state the server is; false if it was refused.
+    fn run_other(&mut self, plan: &GroupPlan, entry: &Entry, n: u64, size: u64, work: &mut Work) -> bool {
+        let value = bulk(size);
+        work.commands += 1;
+        work.input_bytes += entry.profile.request_fixed + entry.profile.request_values as u64 * value;
+        if self.gated && self.refuse(entry, work) {
+            return false;
+        }
+        if self.expires.is_on() {
+            self.execute_volatile(plan, entry, n, (size, value), work);
+        } else {
+            self.execute_one(plan, entry, n, (size, value), work);
+        }
+        true
     }
 
     /// The gates of processCommand that this server may close: eviction and OOM, then MISCONF.

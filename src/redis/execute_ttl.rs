@@ -37,10 +37,7 @@ impl Server {
         let near_too = commands == 1 || !self.cow.is_active();
         for done in 0..commands {
             let n = first + done as u64;
-            let class = match self.keyspace.classes() {
-                1 => 0,
-                _ => self.keyspace.draw_class(&plan.classes, n, &mut plan.keys.of(n)),
-            };
+            let class = plan.class_of(n, &self.keyspace);
             let r = plan.presence.only(n).below(self.keyspace.size(class));
             if r < self.expires.ahead(class) {
                 if let Some(way) = renewing.way {

@@ -1,18 +1,17 @@
 //! Replicas in step, which have been sent all of the stream: what quiet turns write to them.
 //!
-//! A replica in step takes what a turn feeds with one write(2) when its socket has room. Whether it has is asked each turn,
-//! so the question is answered from what replicas had certainly done by then; how far they are within what they have
+//! A replica in step takes what a turn feeds with one write(2) when its socket has room. How much room there is at least
+//! follows from what replicas had certainly done when a run of quiet turns began; how far they were within what they had
 //! begun is looked up only when that does not suffice.
 
-use super::backlog::{Knot, TRIM_PER_TURN};
+use super::backlog::Knot;
 use super::config::RedisConfig;
 use super::link::{Link, LinkState};
 use super::replica::Sent;
 use super::replication::Replication;
 use super::server::Server;
 use super::work::Work;
-use crate::cause::Cause;
-use crate::units::{NEVER, Nanos};
+use crate::units::Nanos;
 
 impl Link {
     /// Whether it is a replica of this primary that gets the stream.
@@ -60,42 +59,6 @@ impl Replication {
 }
 
 impl Server {
-    /// What [`write_to_replicas`](Self::write_to_replicas) does when all replicas were in step before the last commands
-    /// were fed, and [have room](Replication::room) for them.
-    #[inline(never)]
-    pub fn write_in_step(&mut self) {
-        if self.replication.links.iter().any(|link| link.sync.rdb_channel) {
-            return self.write_to_replicas();
-        }
-        let offset = self.replication.offset;
-        let write = self.prices.cpu.replica_write;
-        for index in 0..self.replication.links.len() {
-            let now = self.main.now;
-            let link = &mut self.replication.links[index];
-            // Nothing is left in its output buffer.
-            link.soft_since = None;
-            if !link.takes_stream() {
-                continue;
-            }
-            link.settle(now);
-            let cost = write + self.replication.copy.of(offset - link.node.sent);
-            self.main.charge(Cause::ReplicaWrite, cost);
-            self.main.charge(Cause::CoreContention, self.stretch.of(cost));
-            let work = self.replication.work_until(index, offset);
-            let at = self.main.now;
-            let link = &mut self.replication.links[index];
-            link.send(&Sent { first_at: at, last_at: at, writes: 1, end: offset, work });
-            link.writable_at = NEVER;
-        }
-        let replication = &mut self.replication;
-        replication.pending = false;
-        replication.sent_up_to = replication.now;
-        if let Some(backlog) = &mut replication.backlog {
-            backlog.trim(offset, TRIM_PER_TURN);
-        }
-        replication.update_wake();
-    }
-
     /// What feeding and writing do for the writes of `writes` quiet turns, from `first_at` to `last_at`, and the stream's
     /// books of them; `changes` is the number of the last write command.
     pub fn replicated_in_bulk(

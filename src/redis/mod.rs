@@ -1,5 +1,7 @@
 //! One simulated server: one mechanism a file, put together by `server.rs`.
 
+mod ahead;
+mod alike;
 pub mod aof;
 pub mod backlog;
 pub mod child;

@@ -3,16 +3,16 @@
 //! Attributes of command number n (which command, value size, key, whether it exists) are functions of n, drawn
 //! only when something depends on them.
 
+use super::ahead::Ahead;
+pub(crate) use super::alike::Alike;
 use super::hot_keys::{cache_hits, saving};
-use super::keyspace::ClassMap;
+use super::keyspace::{ClassMap, Keyspace};
 use super::profile::{Effect, Profile};
-use super::replication::Feed;
 use super::resp::bulk;
 use super::step_plan::{PatternPlan, Typical};
 use super::stream_execute::StreamOp;
 use super::ttl_effect::{TtlEffect, ttl_effects};
 use super::version::Version;
-use super::work::{Answered, Work};
 use crate::cost_model::CostModel;
 use crate::dist::Sampler;
 use crate::math::Factor;
@@ -40,25 +40,6 @@ pub(super) struct Entry {
     pub(super) ttl_way: usize,
 }
 
-/// A command all of whose runs are alike.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alike {
-    pub(super) is_write: bool,
-    pub(super) changes: bool,
-    /// CPU time without the AOF append.
-    pub(super) cpu: Nanos,
-    pub(super) append: Nanos,
-    pub(super) input: u64,
-    pub(super) reply: u64,
-    pub(super) aof: u64,
-    pub(super) dirty: u64,
-    pub(super) hits: u64,
-    /// Pages a run touches.
-    pub(super) pages: f64,
-    /// Commands and bytes for replicas.
-    pub(super) fed: (u64, u64),
-}
-
 /// Commands that are alike when the one key they name is far from its deadline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewing {
@@ -80,6 +61,8 @@ pub struct GroupPlan {
     pub(super) presence: Numbered,
     pub(super) ttls: Numbered,
     pub(super) size: Sampler,
+    sizes_ahead: Ahead,
+    classes_ahead: Ahead,
     pub(super) classes: ClassMap,
     pub(super) per_byte: f64,
     pub(super) append: Nanos,
@@ -148,6 +131,8 @@ impl GroupPlan {
             presence: Numbered::new(streams, StreamId::Keyspace, index),
             ttls: Numbered::new(streams, StreamId::Ttl, index),
             size: Sampler::new(&workload.value_size),
+            sizes_ahead: Ahead::default(),
+            classes_ahead: Ahead::default(),
             classes,
             per_byte: machine.cpu.per_kib / KIB as f64,
             append: machine.cpu.aof_append,
@@ -269,6 +254,20 @@ impl GroupPlan {
         }
     }
 
+    /// Size of the values of command number `n`.
+    #[inline(always)]
+    pub(super) fn size_of(&self, n: u64) -> u64 {
+        let draw = |n| self.size.sample(&mut self.sizes.of(n));
+        self.size.fixed().unwrap_or_else(|| self.sizes_ahead.of(n, draw))
+    }
+
+    /// Class of the first key of command number `n` in `keyspace`.
+    #[inline(always)]
+    pub(super) fn class_of(&self, n: u64, keyspace: &Keyspace) -> usize {
+        let draw = |n| keyspace.draw_class(&self.classes, n, &mut self.keys.of(n)) as u64;
+        if keyspace.classes() == 1 { 0 } else { self.classes_ahead.of(n, draw) as usize }
+    }
+
     fn mean(&self, of: impl Fn(&Entry, f64) -> f64) -> f64 {
         let value = bulk(self.size.mean().round() as u64) as f64;
         let mut before = 0.0;
@@ -283,14 +282,17 @@ impl GroupPlan {
     /// The one command, if every run of it is the same while all keys exist.
     fn make_alike(&self) -> Option<Alike> {
         let ([entry], Some(size)) = (&self.entries[..], self.size.fixed()) else { return None };
+        entry.is_plain().then(|| self.run_of(entry, size))
+    }
+
+    /// A run of `entry`, which [is plain](Entry::is_plain), on keys that exist, with values of `size` bytes.
+    #[inline(always)]
+    pub(super) fn run_of(&self, entry: &Entry, size: u64) -> Alike {
         let profile = &entry.profile;
-        if profile.effect == Effect::Delete || profile.adds_elements > 0 || entry.stream.is_some() {
-            return None;
-        }
         let changes = matches!(profile.effect, Effect::Upsert | Effect::Touch);
         let value = bulk(size);
         let aof = if changes { profile.aof_fixed + profile.aof_values as u64 * value } else { 0 };
-        Some(Alike {
+        Alike {
             is_write: entry.is_write,
             changes,
             cpu: profile.cpu + entry.per_byte.of(size),
@@ -308,7 +310,7 @@ impl GroupPlan {
                 (true, (fixed, parts)) => (parts.into(), fixed + profile.aof_values as u64 * value),
                 (false, _) => (0, 0),
             },
-        })
+        }
     }
 
     fn make_renewing(&self) -> Option<Renewing> {
@@ -324,11 +326,13 @@ impl GroupPlan {
         }
     }
 
+    #[inline(always)]
     pub(super) fn append_cost(&self, commands: u32, bytes: u64) -> Nanos {
         commands as u64 * self.append + self.append_per_byte.of(bytes)
     }
 
     /// Pages that one run touches.
+    #[inline(always)]
     pub(super) fn pages(&self, profile: &Profile, size: u64) -> f64 {
         if profile.replaces_value {
             profile.keys as f64 * (self.pages_per_set + (size / (4 * KIB)) as f64)
@@ -339,6 +343,13 @@ impl GroupPlan {
 }
 
 impl Entry {
+    /// Whether runs on keys that exist differ by the size of their values at most, and leave the keys there.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        let profile = &self.profile;
+        profile.effect != Effect::Delete && profile.adds_elements == 0 && self.stream.is_none()
+    }
+
     /// A whole operation of several steps.
     fn whole(typical: &Typical) -> Self {
         let effect = if typical.changes > 0 { Effect::Upsert } else { Effect::Read };
@@ -376,44 +387,6 @@ impl Entry {
             ttl: (TtlEffect::Keep, TtlEffect::Keep),
             ttl_way: 0,
         }
-    }
-}
-
-impl Alike {
-    /// What `commands` commands add up to, faults apart.
-    #[inline(always)]
-    pub(crate) fn work(&self, commands: u32, appendonly: bool) -> Work {
-        let n = commands as u64;
-        let appended = if appendonly { n } else { 0 };
-        Work {
-            cpu: n * self.cpu + appended * self.append,
-            append: appended * self.append,
-            aof_bytes: appended * self.aof,
-            changed: n * self.changes as u64,
-            dirty: n * self.dirty,
-            commands: n,
-            input_bytes: n * self.input,
-            reply_bytes: n * self.reply,
-            hits: n * self.hits,
-            ..Work::default()
-        }
-    }
-
-    /// Adds what feeding replicas with `commands` commands costs, and what they get.
-    #[inline(always)]
-    pub(crate) fn feed(&self, commands: u32, feed: &Feed, work: &mut Work) {
-        let n = commands as u64;
-        let (parts, bytes) = self.fed;
-        work.cpu += n * feed.cost(parts, bytes);
-        work.repl_bytes += n * bytes;
-        work.repl_work += if bytes > 0 { n * self.cpu } else { 0 };
-    }
-
-    /// How `commands` commands are counted.
-    #[inline(always)]
-    pub(crate) fn answered(&self, commands: u32) -> Answered {
-        let (reads, writes) = if self.is_write { (0, commands) } else { (commands, 0) };
-        Answered { reads, writes, errors: 0 }
     }
 }
 

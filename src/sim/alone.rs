@@ -5,19 +5,21 @@
 //! general code, which then takes over. A probe turns this path off, so that comparing a probed run with a bare one
 //! compares the two.
 
-use super::lane::{Few, Lane, PassedOn, Sums, Unfinished};
+use super::lane::{Lane, Sums, Unfinished};
 use super::run::Simulation;
 use super::turn::{MAX_WRITE, Probe};
 use crate::cause::Cause;
+use crate::client::group::Unit;
+use crate::client::replies::{self, Reply};
 use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
 /// Client writes of one turn at most; with more it matters less what a turn costs.
 const FEW: usize = 8;
 /// Commands that are all alike.
-const ALIKE: u8 = 0;
+pub(super) const ALIKE: u8 = 0;
 /// Commands that are alike as long as they meet keys far from their deadline.
-const RENEWING: u8 = 1;
+pub(super) const RENEWING: u8 = 1;
 /// Commands that are looked at one by one.
 const EACH: u8 = 2;
 
@@ -58,109 +60,95 @@ impl<P: Probe> Simulation<P> {
     #[inline(always)]
     fn run_turns<const KIND: u8>(&mut self) -> Option<bool> {
         let mut lane = self.lane()?;
+        let mut units = [lane.unit(self.plans[0].alike()); FEW];
+        let (mut sums, mut now) = (Sums::new(&lane), lane.begun_at);
+        let Simulation { server, groups, plans, recorder, wakeup, replies, transmission, .. } = self;
+        let (group, plan) = (&mut groups[0], &plans[0]);
         let unfinished = loop {
-            let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
-            let sums = &mut lane.sums;
-            let woken_at = lane.now.max(group.next_readable_at());
-            let sum = |each: u64, others: u64| each * sums.alike + if KIND == ALIKE { 0 } else { others };
-            if woken_at >= lane.due_at || sum(lane.each.aof_bytes, sums.work.aof_bytes) >= lane.room {
+            let woken_at = now.max(group.next_readable_at());
+            if woken_at >= lane.due_at || KIND != ALIKE && !lane.has_room {
                 break None;
             }
-            if lane.feeds {
-                let fed = sum(lane.each.repl_bytes, sums.work.repl_bytes) - lane.passed_on.repl_bytes;
-                if !lane.replicas_take(fed + 1, server) {
-                    break None;
+            let slept = woken_at - now;
+            let polled_at = woken_at + wakeup.at(slept);
+            let mut count = 0;
+            while count < FEW {
+                group.take_into(&mut units[count]);
+                count += 1;
+                if group.next_readable_at() > polled_at {
+                    break;
                 }
             }
-            let sums = &mut lane.sums;
-            if KIND != ALIKE && !lane.has_room {
-                break None;
-            }
-            let slept = woken_at - lane.now;
-            let wake = self.wakeup.at(slept);
-            let polled_at = woken_at + wake;
-            // A write to replicas that may not be the only one of its time is a part of the stream by itself.
-            let apart = lane.feeds && group.second_readable_at() <= polled_at;
-            let mut unit = group.take();
+            now = polled_at;
             sums.idle += slept;
-            sums.wake += wake;
-            if group.next_readable_at() <= polled_at || apart {
-                self.units.clear();
-                self.units.push(unit);
-                match self.turn_of_few::<KIND>(&mut lane, polled_at) {
-                    Few::Done => continue,
-                    Few::Last => break Some(Unfinished::Nothing),
-                    Few::Unfinished(unfinished) => break Some(unfinished),
-                }
+            sums.wake += polled_at - woken_at;
+            let few = &mut units[..count];
+            if count > 1 && (group.next_readable_at() <= polled_at || !lane.takes::<KIND>(few, server)) {
+                break Some((count, Unfinished::Gathered));
             }
             if KIND != ALIKE && lane.volatile_keys > 0 {
                 server.expires.look_at_clock(polled_at);
             }
-            let commands = lane.commands;
-            let renewed = if KIND == RENEWING { server.renew_first(plan, unit.first, commands) } else { 0 };
-            let is_alike = KIND == ALIKE || KIND == RENEWING && renewed == commands;
-            let mut other;
-            let (work, cow, answered) = if let (true, Some(alike)) = (is_alike, plan.alike()) {
-                (&lane.each, server.touch_alike(alike, commands), alike.answered(commands))
-            } else {
-                other = Work::default();
-                let answered = match plan.alike() {
-                    Some(alike) if KIND == RENEWING => {
-                        server.execute_mixed(plan, alike, unit.first, (commands, renewed), &mut other)
-                    }
-                    _ => server.execute_each(plan, unit.first, commands, &mut other),
-                };
-                lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
-                (&other, other.cow, answered)
-            };
-            (unit.reads, unit.writes, unit.reply_bytes) = (answered.reads, answered.writes, work.reply_bytes);
-            let busy = lane.turn + lane.read + work.cpu + cow;
+            let turn = lane.execute::<KIND>(few, server, plan);
+            let busy = lane.turn + lane.read * count as u64 + turn.cpu + turn.cow;
             let stretched = lane.stretch.of(busy);
             let executed_at = polled_at + busy + stretched;
-            let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
+            let cost = if turn.aof_bytes > 0 { server.disk.write_cost(turn.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
             // A window that ends during the flush ends before the reply.
-            if executed_at >= lane.due_at || flushed_at >= lane.tick_at {
-                lane.now = polled_at;
-                self.units.clear();
-                self.units.push(unit);
-                break Some(Unfinished::Executed(Work { cow, ..*work }, false));
+            let ends = executed_at >= lane.due_at || flushed_at >= lane.tick_at;
+            if ends || !sums.take(&turn, &lane, server) {
+                break Some((count, Unfinished::Executed(turn)));
             }
-            let mut written_at = flushed_at;
-            if lane.feeds && work.repl_bytes > 0 {
-                let (number, cost) = match is_alike {
-                    true => lane.replicas,
-                    false => server.replication.writes_of(work.repl_bytes, &server.prices),
-                };
-                let stretched = number * lane.stretch.of(cost);
-                written_at += number * cost + stretched;
-                sums.replicas += number * cost;
-                sums.contention += stretched;
-                sums.sent += 1;
-                sums.sent_first = sums.sent_first.min(written_at);
-                sums.sent_last = written_at;
+            sums.contention += stretched;
+            sums.add(&turn, count as u64, cost, (executed_at, flushed_at));
+            if KIND != ALIKE && turn.alike < count as u64 {
+                lane.settle(&mut sums.work, server);
             }
-            let wakes = group.wake_cost(unit.connection, written_at);
-            let reply = lane.write * (1 + work.reply_bytes / MAX_WRITE) + wakes;
-            let reply_stretched = lane.stretch.of(reply);
-            lane.now = written_at + reply + reply_stretched;
-            let out_at = lane.now + self.transmission.of(work.reply_bytes);
-            let read_at = group.receive(unit.connection, commands, out_at);
-            self.recorder.answered(0, &unit, read_at);
-            sums.contention += stretched + reply_stretched;
-            sums.reply += reply;
-            sums.add(work, cow, is_alike.into(), 1, cost, (executed_at, flushed_at));
+            now = flushed_at;
+            for (place, unit) in few.iter().enumerate().rev() {
+                if place == 0 && lane.feeds {
+                    now = sums.write_to_replicas(now, turn.repl_bytes, &lane, server);
+                }
+                let wakes = if lane.reads_later { 0 } else { group.wake_cost(unit.connection, now) };
+                let reply = lane.write * (1 + unit.reply_bytes / MAX_WRITE) + wakes;
+                let reply_stretched = lane.stretch.of(reply);
+                now += reply + reply_stretched;
+                sums.reply += reply;
+                sums.contention += reply_stretched;
+                let at = now + transmission.of(unit.reply_bytes);
+                let &Unit { arrived_at, connection, reads, writes, .. } = unit;
+                if lane.reads_later {
+                    replies.push(Reply { arrived_at, at, connection, reads, writes });
+                } else {
+                    let read_at = group.receive(connection, lane.commands, at);
+                    recorder.answered(0, unit, read_at);
+                }
+            }
+            if replies.len() >= replies::BATCH {
+                group.read_all(replies, lane.commands);
+                recorder.answered_all(0, replies);
+                replies.clear();
+            }
         };
-        self.leave(&mut lane);
-        match unfinished? {
-            Unfinished::Nothing => Some(true),
-            Unfinished::Gathered(polled_at) => Some(self.turn_of_units(polled_at)),
-            Unfinished::Executed(work, several) => {
+        self.leave(now, &lane, &mut sums);
+        let (count, unfinished) = unfinished?;
+        self.units.clear();
+        self.units.extend_from_slice(&units[..count]);
+        match unfinished {
+            Unfinished::Gathered => {
+                while self.groups[0].next_readable_at() <= now {
+                    let unit = self.groups[0].take();
+                    self.units.push(unit);
+                }
+                Some(self.turn_of_units(now))
+            }
+            Unfinished::Executed(turn) => {
+                let work = lane.work_of(&turn);
                 self.fates.clear();
                 self.spend(&work);
-                self.charge_turn(self.units.len() as u64, &work);
-                let goes_on = self.finish_turn(lane.now, self.server.main.now, &work);
-                if several || !goes_on { Some(goes_on) } else { None }
+                self.charge_turn(count as u64, &work);
+                Some(self.finish_turn(now, self.server.main.now, &work))
             }
         }
     }
@@ -187,13 +175,13 @@ impl<P: Probe> Simulation<P> {
         if let (true, Some(alike)) = (feeds, plan.alike()) {
             alike.feed(commands, &server.replication.feed, &mut each);
         }
-        let mut lane = Lane {
+        let lane = Lane {
             due_at: self.due_at.min(quiet_until).min(self.horizon).min(self.limit),
             tick_at: self.recorder.next_tick_at(),
             room: if appends { server.disk.room() } else { u64::MAX },
             feeds,
             repl_room,
-            room_at: feeds.then_some(server.main.now),
+            begun_at: server.main.now,
             turn: server.prices.cpu.turn,
             read: server.prices.cpu.read,
             write: server.prices.cpu.write,
@@ -201,136 +189,32 @@ impl<P: Probe> Simulation<P> {
             commands,
             volatile_keys,
             has_room: volatile_keys == 0 || server.tables_have_room(volatile_keys),
+            reads_later: group.reads_later(),
+            leaves: plan
+                .alike()
+                .and_then(|alike| server.pages_of(alike, commands))
+                .map(|pages| server.cow.left_by(0, pages)),
             each,
+            other: Work::default(),
             replicas: server.replication.writes_of(each.repl_bytes, &server.prices),
-            passed_on: PassedOn::default(),
-            now: server.main.now,
-            sums: Sums { changed_at: NEVER, wrote_at: NEVER, sent_first: NEVER, ..Sums::default() },
         };
-        lane.replicas_take(1, server).then_some(lane)
-    }
-
-    /// A turn of more than one client write, the first of which has been taken: those of `turn.rs` for clients with
-    /// one write each.
-    #[inline(always)]
-    fn turn_of_few<const KIND: u8>(&mut self, lane: &mut Lane, polled_at: Nanos) -> Few {
-        let (server, group, plan) = (&mut self.server, &mut self.groups[0], &self.plans[0]);
-        let units = &mut self.units;
-        while group.next_readable_at() <= polled_at {
-            units.push(group.take());
-        }
-        let several = |at: usize| units[..at].iter().any(|unit| unit.connection == units[at].connection);
-        let clients = units.len() as u64;
-        let keys = clients * lane.volatile_keys;
-        let has_room = keys == 0 || KIND == ALIKE || server.tables_have_room(keys);
-        if units.len() > FEW || !has_room || (1..units.len()).any(several) {
-            lane.now = polled_at;
-            return Few::Unfinished(Unfinished::Gathered(polled_at));
-        }
-        if KIND != ALIKE && lane.volatile_keys > 0 {
-            server.expires.look_at_clock(polled_at);
-        }
-        let (mut work, mut alike_units) = (Work::default(), 0);
-        for unit in &mut *units {
-            let (first, commands) = (unit.first, lane.commands);
-            let renewed = if KIND == RENEWING { server.renew_first(plan, first, commands) } else { 0 };
-            let is_alike = KIND == ALIKE || KIND == RENEWING && renewed == commands;
-            let answered = if let (true, Some(alike)) = (is_alike, plan.alike()) {
-                work.cow += server.touch_alike(alike, commands);
-                unit.reply_bytes = lane.each.reply_bytes;
-                alike_units += 1;
-                alike.answered(commands)
-            } else {
-                let replied = work.reply_bytes;
-                let answered = match plan.alike() {
-                    Some(alike) if KIND == RENEWING => {
-                        server.execute_mixed(plan, alike, first, (commands, renewed), &mut work)
-                    }
-                    _ => server.execute_each(plan, first, commands, &mut work),
-                };
-                unit.reply_bytes = work.reply_bytes - replied;
-                answered
-            };
-            (unit.reads, unit.writes) = (answered.reads, answered.writes);
-        }
-        if KIND != EACH {
-            work.add(&lane.each.times(alike_units));
-        }
-        if KIND != ALIKE && alike_units < clients {
-            lane.has_room = lane.volatile_keys == 0 || server.tables_have_room(lane.volatile_keys);
-        }
-        let sums = &lane.sums;
-        let in_sockets = if lane.feeds { lane.fed().repl_bytes - lane.passed_on.repl_bytes } else { 0 };
-        let busy = lane.turn + lane.read * clients + work.cpu + work.cow;
-        let stretched = lane.stretch.of(busy);
-        let executed_at = polled_at + busy + stretched;
-        let cost = if work.aof_bytes > 0 { server.disk.write_cost(work.aof_bytes) } else { 0 };
-        let flushed_at = executed_at + cost;
-        let written = lane.each.aof_bytes * sums.alike + sums.work.aof_bytes + work.aof_bytes;
-        if executed_at >= lane.due_at || flushed_at >= lane.tick_at || written > lane.room {
-            lane.now = polled_at;
-            return Few::Unfinished(Unfinished::Executed(work, true));
-        }
-        if lane.feeds {
-            let fits = work.repl_bytes == 0 || lane.replicas_take(in_sockets + work.repl_bytes, server);
-            lane.pass_on(server);
-            if !fits {
-                lane.now = polled_at;
-                return Few::Unfinished(Unfinished::Executed(work, true));
-            }
-            if work.repl_bytes > 0 {
-                server.main.now = executed_at;
-                let changes = server.changes + lane.passed_on.changed + work.changed;
-                server.feed_replicas(work.repl_bytes, work.repl_work, changes);
-            }
-        }
-        let sums = &mut lane.sums;
-        lane.now = flushed_at;
-        for (place, unit) in units.iter().enumerate().rev() {
-            if place == 0 && server.replication.pending {
-                // As in `turn.rs`: ahead of the reply to the first command.
-                server.main.now = lane.now;
-                server.write_in_step();
-                lane.now = server.main.now;
-            }
-            let wakes = group.wake_cost(unit.connection, lane.now);
-            let reply = lane.write * (1 + unit.reply_bytes / MAX_WRITE) + wakes;
-            let reply_stretched = lane.stretch.of(reply);
-            lane.now += reply + reply_stretched;
-            let out_at = lane.now + self.transmission.of(unit.reply_bytes);
-            let read_at = group.receive(unit.connection, unit.commands, out_at);
-            self.recorder.answered(0, unit, read_at);
-            sums.contention += reply_stretched;
-            sums.reply += reply;
-        }
-        sums.contention += stretched;
-        let all_alike = alike_units == clients;
-        let alike_units = if all_alike { clients } else { 0 };
-        sums.largest = sums.largest.max(clients * lane.commands as u64);
-        sums.add(&work, work.cow, alike_units, clients, cost, (executed_at, flushed_at));
-        if lane.feeds {
-            lane.passed_on = lane.fed();
-            lane.repl_room = server.replication.room_at_least(lane.now, &server.config).unwrap_or(0);
-            lane.room_at = Some(lane.now);
-            if !lane.replicas_take(1, server) || server.replication.wakes_at < self.special_at {
-                return Few::Last;
-            }
-        }
-        Few::Done
+        (lane.room > 0 && lane.repl_room > 0).then_some(lane)
     }
 
     /// The run of turns is over.
     #[inline(always)]
-    fn leave(&mut self, lane: &mut Lane) {
+    fn leave(&mut self, now: Nanos, lane: &Lane, sums: &mut Sums) {
+        if !self.replies.is_empty() {
+            self.groups[0].read_all(&mut self.replies, lane.commands);
+            self.recorder.answered_all(0, &self.replies);
+            self.replies.clear();
+        }
         if lane.feeds {
-            lane.pass_on(&mut self.server);
+            sums.pass_on(lane, &mut self.server);
         }
-        let sums = &mut lane.sums;
         sums.work.add(&lane.each.times(sums.alike));
-        if sums.turns > 0 {
-            sums.largest = sums.largest.max(lane.commands as u64);
-        }
-        self.settle_alone(lane.now, &lane.sums);
+        sums.largest *= lane.commands as u64;
+        self.settle_alone(now, sums);
         if self.server.replication.wakes_at < self.special_at {
             self.update_special();
         }

@@ -7,6 +7,7 @@ use super::turn::Probe;
 use super::waiting::Waiting;
 use crate::cause::Cause;
 use crate::client::group::{ClientGroup, Unit};
+use crate::client::replies::{self, Reply};
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::math::Factor;
@@ -100,6 +101,8 @@ pub struct Simulation<P> {
     pub(super) units: Vec<Unit>,
     pub(super) backlog: Vec<Unit>,
     pub(super) order: Vec<(u32, Unit)>,
+    /// Replies on their way to clients who read them later.
+    pub(super) replies: Vec<Reply>,
     /// Service of each unit of this turn, when a probe watches.
     pub(super) services: Vec<Nanos>,
     /// By connection: the last turn that saw it, and its place in an arranged turn; by place: what its read takes.
@@ -244,6 +247,7 @@ impl<P: Probe> Simulation<P> {
             units: Vec::with_capacity(1024),
             backlog: Vec::with_capacity(1024),
             order: Vec::new(),
+            replies: Vec::with_capacity(2 * replies::BATCH),
             services: Vec::new(),
             last_turn: vec![0; connections],
             place: vec![0; connections],

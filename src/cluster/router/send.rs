@@ -90,7 +90,7 @@ impl Router {
         }
         for node in nodes.iter_mut() {
             node.groups.iter_mut().for_each(|group| {
-                group.with_routed(|routed| routed.complete(until));
+                group.with_routed(|routed| routed.reuse());
             });
         }
         for (at, process) in old_maps {
