@@ -20,6 +20,7 @@ use crate::report::size::{self, SizeReport};
 use crate::scenario::Scenario;
 use crate::scenario::problem::{Problem, Problems};
 use crate::stats::bisect::FIRST_LOOK;
+use crate::units::parse_count;
 
 /// What the long help shows.
 const EXAMPLES: &str = "\
@@ -78,6 +79,9 @@ pub struct SizeArgs {
     /// Most runs of one value
     #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Search")]
     replications: usize,
+    /// Commands to simulate for an answer, about; its interval is then what they show
+    #[arg(long, value_name = "N", default_value = "500M", help_heading = "Search")]
+    budget: String,
     /// Threads; 0: one a core
     #[arg(short, long, value_name = "N", default_value_t = 0, help_heading = "Search")]
     jobs: usize,
@@ -255,7 +259,12 @@ fn effort(args: &SizeArgs, problems: &mut Vec<Problem>) -> Effort {
         problems.push(problem("--replications", error));
     }
     let precision = precision.map_err(|error| problems.push(problem("--precision", error)));
-    Effort { precision: precision.unwrap_or(0.5), replications: args.replications.max(FIRST_LOOK) }
+    let budget = parse_count(&args.budget).map_err(|error| problems.push(problem("--budget", error)));
+    Effort {
+        budget: budget.unwrap_or(0),
+        precision: precision.unwrap_or(0.5),
+        replications: args.replications.max(FIRST_LOOK),
+    }
 }
 
 /// A line on standard error that says what is being tried, on a terminal.

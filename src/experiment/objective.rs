@@ -20,6 +20,10 @@ use crate::observe::sparse::SparseHistogram;
 use crate::stats::bisect::Criterion;
 use crate::units::{Nanos, SECOND, parse_span};
 
+mod evidence;
+
+pub use evidence::{Pooled, share_score};
+
 /// Share of the windows that must keep an objective when it does not say.
 pub const WINDOW_SHARE: f64 = 0.95;
 
@@ -258,49 +262,6 @@ fn unit_name(unit: Unit) -> &'static str {
         Unit::Count => "numbers",
         Unit::Bytes => "bytes",
         Unit::Share => "per cent",
-    }
-}
-
-/// What is kept of runs to say a metric over all of them.
-#[derive(Clone, Debug, Default)]
-pub struct Pooled {
-    sojourns: SparseHistogram,
-    windows: Vec<f64>,
-}
-
-impl Pooled {
-    /// What is kept of one run.
-    pub fn of(objective: &Objective, run: &RunResult) -> Pooled {
-        let mut pooled = Pooled::default();
-        let Some(scope) = objective.scope(run) else { return pooled };
-        if let (Some(window), Some(value)) = (objective.window, objective.of_window()) {
-            pooled.windows =
-                rows(scope, window.length).into_iter().flatten().map(|row| value(row) as f64).collect();
-        } else if matches!(objective.metric.quantity.source, Source::Quantile(_)) {
-            pooled.sojourns = SparseHistogram::from(&scope.sojourn);
-        }
-        pooled
-    }
-
-    /// Adds what another one has.
-    pub fn merge(&mut self, other: &Pooled) {
-        self.sojourns.merge(&other.sojourns);
-        self.windows.extend(&other.windows);
-    }
-
-    /// Windows that do not keep the objective, and all windows.
-    pub fn windows(&self, objective: &Objective) -> (u64, u64) {
-        let bad = self.windows.iter().filter(|&&value| !objective.keeps(value)).count();
-        (bad as u64, self.windows.len() as u64)
-    }
-
-    /// The metric over all of them, where it is a quantile; others are means over runs, or largest values.
-    pub fn value(&self, objective: &Objective) -> Option<f64> {
-        match (objective.window, objective.metric.quantity.source) {
-            (Some(window), _) => over_windows(self.windows.iter().copied(), window.share, objective.below),
-            (None, Source::Quantile(q)) => self.sojourns.interpolated(q),
-            _ => None,
-        }
     }
 }
 

@@ -103,10 +103,35 @@ impl Template {
     }
 }
 
+/// Settings that a short key stands for: `--set` of one of them is laid over the flag of that name, and must not be over an
+/// assignment, which comes later.
+const STANDS_FOR: &[(&str, &[&str])] = &[
+    ("redis-version", &["redis.version"]),
+    ("model", &["machine.model"]),
+    ("rate", &["workload.rate", "workload.schedule", "workload.schedule-csv"]),
+    ("connections", &["workload.connections"]),
+    ("pipeline", &["workload.pipeline"]),
+    ("keys", &["dataset.keys", "dataset.memory"]),
+    ("value-size", &["dataset.value-size", "workload.value-size"]),
+    ("duration", &["run.duration"]),
+    ("warmup", &["run.warmup"]),
+    ("window", &["run.windows"]),
+];
+
+/// Whether `set`, the text of a `--set`, gives the setting `dotted`, of one workload group or of all.
+fn gives(set: &str, dotted: &str) -> bool {
+    let Some((key, _)) = set.split_once('=') else { return false };
+    let (table, name) = dotted.split_once('.').unwrap_or((dotted, ""));
+    let rest = key.trim().strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| rest == name || table == "workload" && rest.rsplit('.').next() == Some(name))
+}
+
 /// Lays one assignment over the flags.
 fn lay(overrides: &mut Overrides, assignment: &Assignment) -> Result<(), Problem> {
     let Assignment { key, value } = assignment;
     let text = || Some(value.clone());
+    let same = STANDS_FOR.iter().filter(|short| short.0 == key).flat_map(|short| short.1);
+    same.for_each(|dotted| overrides.set.retain(|set| !gives(set, dotted)));
     match key.as_str() {
         "redis-conf" => overrides.redis_conf = Some(value.into()),
         "redis-version" => overrides.redis_version = text(),
@@ -183,6 +208,24 @@ mod tests {
             let is_set = overrides.set == [format!("run.{key}=7")];
             assert!(is_set || format!("{overrides:?}").contains(&field), "{key}: {overrides:?}");
         }
+    }
+
+    #[test]
+    fn a_short_key_wins_over_a_set_of_what_it_stands_for() {
+        let set = ["workload.rate=100/s", "workload.workload-1.connections=7", "dataset.memory=1GiB"];
+        let set = set.map(str::to_owned).to_vec();
+        let overrides = Overrides { set, ..Overrides::default() };
+        let template = Template { overrides, ..article() };
+        let of = |assignments: &[Assignment]| template.with(assignments).expect("a sound scenario");
+        let before = of(&[]);
+        let laid = [assign("rate", "200/s"), assign("connections", "9"), assign("keys", "5000")];
+        let after = of(&laid);
+        let rate = |scenario: &Scenario| match &scenario.workloads[0].source {
+            crate::scenario::Source::Open { schedule, .. } => schedule[0].1,
+            _ => 0.0,
+        };
+        assert_eq!((rate(&before), before.workloads[0].connections), (100.0, 7));
+        assert_eq!((rate(&after), after.workloads[0].connections, after.dataset.keys), (200.0, 9, 5000));
     }
 
     #[test]

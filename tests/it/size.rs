@@ -211,6 +211,87 @@ fn a_second_boundary_is_seen_and_said() {
     assert!(warning.starts_with("not one boundary: unmet at 0.5/s and met again at"), "{warning}");
 }
 
+/// The answer of a search on the queue at a command in ten seconds, so that nothing waits.
+fn alone(arguments: &[&str]) -> Value {
+    let folder = queue();
+    let flags = ["queue.toml", "--format", "json", "--duration", "400s", "--warmup", "0s", "--rate", "0.1/s"];
+    json(&size(&folder, &[&flags[..], arguments].concat()))
+}
+
+/// Whether `expected` is in the interval of an answer, which is at most 7 % long.
+fn assert_found(answer: &Value, expected: f64, unit: &str) {
+    let (value, low, high) = (number(answer, "value"), number(answer, "low"), number(answer, "high"));
+    assert!(low <= expected && expected <= high, "{expected} is not in {low} to {high}: {answer}");
+    assert!(low <= value && value <= high && high / low < 1.07, "{value} in {low} to {high}");
+    assert_eq!((answer["unit"].as_str(), answer["met"].as_bool()), (Some(unit), Some(true)));
+}
+
+#[test]
+fn sizes_prices_and_pipelines_end_where_a_command_takes_too_long() {
+    // A KiB takes 1 ms.
+    assert_found(&alone(&["--slo", "mean<3ms", "--solve", "value-size"]), 3072.0, "B");
+    assert_found(&alone(&["--slo", "mean<3ms", "--solve", "cpu.per-kib"]), 3e6, "ns");
+    // The commands of a write are answered together, after all of them.
+    let pipeline = alone(&["--slo", "mean<8500us", "--solve", "pipeline", "--to", "100"]);
+    assert_found(&pipeline, 8.0, "1");
+    assert_eq!((number(&pipeline, "low"), number(&pipeline, "high")), (8.0, 8.0));
+}
+
+#[test]
+fn as_often_as_the_share_of_time_allows_is_hz() {
+    // serverCron comes every ⌊1000/hz⌋ ms, and takes 1 ms of 21 at hz 47, of 20 from 48 on.
+    let cron = ["--set", "machine.cpu.cron=1ms", "--solve", "hz", "--slo", "busy<4.9%"];
+    let answer = alone(&cron);
+    assert_eq!((number(&answer, "low"), number(&answer, "high")), (47.0, 47.0), "{answer}");
+    assert_eq!(answer["direction"], "largest");
+}
+
+#[test]
+fn as_many_clients_may_wait_as_are_answered_in_time() {
+    let folder = queue();
+    let flags = [
+        "queue.toml",
+        "--format",
+        "json",
+        "--duration",
+        "60s",
+        "--warmup",
+        "10s",
+        "--set",
+        "workload.loop=closed",
+        "--solve",
+        "connections",
+        "--slo",
+        "mean<10500us",
+    ];
+    let answer = json(&size(&folder, &flags));
+    // All of them are answered at the end of a turn of a millisecond each.
+    assert_eq!((number(&answer, "low"), number(&answer, "high")), (10.0, 10.0), "{answer}");
+}
+
+#[test]
+fn keys_and_their_memory_end_where_memory_does() {
+    let of_run = |arguments: &[&str]| {
+        let flags = ["run", "queue.toml", "--format", "json", "--duration", "10s", "--warmup", "0s"];
+        let folder = queue();
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_writepath"));
+        let mut command = Command::new(program);
+        let output =
+            command.current_dir(folder.path()).args(flags).args(arguments).output().expect("it runs");
+        number(&json(&output)["memory"], "used_bytes")
+    };
+    let bound = f64::from(64 << 20);
+    let keys = alone(&["--slo", "used<64MiB", "--solve", "keys"]);
+    let (low, high) = (number(&keys, "low"), number(&keys, "high"));
+    assert!(high / low < 1.07, "{low} to {high}");
+    assert!(of_run(&["--keys", &format!("{low:.0}")]) < bound, "{keys}");
+    assert!(of_run(&["--keys", &format!("{:.0}", high + 1.0)]) >= bound, "{keys}");
+    let memory = alone(&["--slo", "used<64MiB", "--solve", "memory", "--from", "1MiB"]);
+    assert_found(&memory, number(&memory, "value"), "B");
+    let at = |bytes: f64| of_run(&["--set", &format!("dataset.memory={bytes:.0}B")]);
+    assert!(at(number(&memory, "low")) < bound && at(number(&memory, "high")) >= bound, "{memory}");
+}
+
 #[test]
 fn the_number_of_threads_changes_no_byte() {
     let folder = queue();

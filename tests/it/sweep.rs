@@ -150,3 +150,16 @@ fn a_sweep_that_is_stopped_hands_over_whole_points_only() {
     assert!(points.iter().all(|point| point.replications.len() == 2));
     assert!(*begun.lock().expect("not poisoned") < 100, "it ended at once");
 }
+
+#[test]
+fn a_point_whose_server_refuses_writes_ran_and_says_how_many() {
+    let sweep = sweep(&["redis.maxmemory=0,1mb"], 2);
+    let points = points(&sweep, 2);
+    let [fine, full] = &points[..] else { panic!("two points: {points:?}") };
+    assert_eq!((fine.status, fine.reason.as_str()), (Status::Ok, ""));
+    let requests: u64 = full.replications.iter().map(|replication| replication.requests).sum();
+    let refused = format!("of {requests} requests refused: OOM ");
+    assert_eq!(full.status, Status::Ok);
+    let count = full.reason.strip_prefix(&refused).and_then(|count| count.parse::<u64>().ok());
+    assert!(count.is_some_and(|count| count > requests / 2), "{}", full.reason);
+}

@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from program import BINARY, run_checks, writepath
+from program import BINARY, run_checks, small_disk, writepath
 
 SEED = int(sys.argv[1]) if len(sys.argv) > 1 else random.SystemRandom().randrange(1 << 32)
 CHANCE = random.Random(SEED)
@@ -278,31 +278,21 @@ def a_full_disk_stops_it_and_keeps_what_is_done():
 
 
 def a_full_file_system_stops_it_and_keeps_what_is_done():
-    with folder() as parent:
-        disk = parent / "disk"
-        disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "writepath-test", str(disk)]
-        try:
-            mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-        except FileNotFoundError:
-            mounted = False
-        if not mounted:
+    size = 64
+    with folder() as parent, small_disk(parent / "disk", size) as disk:
+        if disk is None:
             return "no tmpfs can be mounted here"
-        try:
-            size = 64
-            while True:
-                outcome = run(sweep(parent, "disk/out", "--resume"), parent)
-                if outcome.returncode == DONE:
-                    break
-                expect(outcome, ENVIRONMENT, "o space left", "points are kept")
-                assert not list((disk / "out").glob("*.tmp")), "something is left over"
-                size += 64
-                assert size < 10_000
-                subprocess.run(["mount", "-o", f"remount,size={size}k", str(disk)], check=True)
-            assert size > 128, "it was full at several moments"
-            assert_same(disk / "out")
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
+        while True:
+            outcome = run(sweep(parent, "disk/out", "--resume"), parent)
+            if outcome.returncode == DONE:
+                break
+            expect(outcome, ENVIRONMENT, "o space left", "points are kept")
+            assert not list((disk / "out").glob("*.tmp")), "something is left over"
+            size += 64
+            assert size < 10_000
+            subprocess.run(["mount", "-o", f"remount,size={size}k", str(disk)], check=True)
+        assert size > 128, "it was full at several moments"
+        assert_same(disk / "out")
 
 
 def bad_usage_is_told_before_anything_is_run():

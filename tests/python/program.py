@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,22 @@ def scenarios():
     listed = writepath("list", "scenarios")
     assert listed.returncode == 0, listed.stderr
     return [line.split()[0] for line in listed.stdout.splitlines()]
+
+
+@contextmanager
+def small_disk(folder, kib):
+    """A file system of so many KiB mounted at `folder`; none where nobody may mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "writepath-test", str(folder)]
+    try:
+        mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(folder)], check=True)
 
 
 def run_checks(checks):

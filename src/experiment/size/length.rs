@@ -8,9 +8,10 @@
 use crate::experiment::objective::Objective;
 use crate::experiment::{Assignment, Template};
 use crate::redis::child::ChildKind;
+use crate::redis::plan::plans;
 use crate::redis::server::Server;
 use crate::rng::Streams;
-use crate::scenario::{Scenario, Source};
+use crate::scenario::{Scenario, Source, Workload};
 use crate::units::{Nanos, SECOND, format_span};
 
 /// Measured time of a run in which nothing happens in cycles.
@@ -20,12 +21,10 @@ const PLAIN: Nanos = 30 * SECOND;
 const CYCLES: Nanos = 120 * SECOND;
 /// The most that is given to a cycle of snapshots: longer ones are seen by some runs only.
 const CYCLE_MOST: Nanos = 600 * SECOND;
-/// Windows in a run, as long as they are short.
-const WINDOWS: u64 = 10;
-/// The same at least.
-const WINDOWS_LEAST: u64 = 2;
-/// Windows are short up to this much time for all of them.
-const WINDOWS_TIME: Nanos = 600 * SECOND;
+/// Cycles of snapshots in a run at most, for a rewrite to fall into each.
+const REWRITE_CYCLES_MOST: u64 = 3;
+/// Windows in a run at least: how far they are within the bound says more than how many are.
+const WINDOWS: u64 = 2;
 /// Why a length is given when a flag gives it.
 const AS_ASKED: &str = "as asked";
 /// The warm-up is at most this part of the measured time.
@@ -77,9 +76,9 @@ impl Length {
                 Length { duration, warmup, windows, given: Some(reason), random_phase: reason == AS_ASKED };
             return if errors.is_empty() { Ok(length) } else { Err(errors) };
         }
-        let for_windows = (WINDOWS * longest).min(WINDOWS_TIME.max(WINDOWS_LEAST * longest));
-        let measured =
-            for_windows.max(if has_cycles(scenario) { CYCLES } else { PLAIN }).max(save_cycle(scenario));
+        let measured = (WINDOWS * longest)
+            .max(if has_cycles(scenario) { CYCLES } else { PLAIN })
+            .max(save_cycle(scenario));
         let warmup = scenario.run.warmup.min(measured / WARMUP_PART);
         Ok(Length { duration: measured + warmup, warmup, windows, given: None, random_phase: true })
     }
@@ -118,13 +117,42 @@ fn given(template: &Template, scenario: &Scenario) -> Option<&'static str> {
 }
 
 /// From one snapshot to the next under a load that is heavy enough for the save point with the shortest time.
-fn save_cycle(scenario: &Scenario) -> Nanos {
+pub(super) fn save_cycle(scenario: &Scenario) -> Nanos {
     let Some(shortest) = scenario.redis.save.iter().map(|point| point.seconds).min() else { return 0 };
     let (server, _) = Server::new(scenario, &Streams::new(scenario.run.seed, 0));
     let snapshot = server.child_span(ChildKind::Bgsave, 1.0);
     // Whole seconds, so that two scenarios that hardly differ have runs of the same length.
     let cycle = (shortest + 1) as Nanos * SECOND + snapshot;
     cycle.next_multiple_of(SECOND).min(CYCLE_MOST)
+}
+
+/// How many cycles of snapshots a run of `scenario` takes to hold about as many AOF rewrites as any other: runs that have one
+/// or none differ by a whole fork, and many are needed to see through that. One where rewrites come so seldom, or so fast,
+/// that it makes no difference, or where there is only one kind of cycle.
+pub(super) fn whole_cycles(scenario: &Scenario) -> u64 {
+    let (cycle, redis) = (save_cycle(scenario), &scenario.redis);
+    if cycle == 0 || !redis.appendonly || redis.auto_aof_rewrite_percentage == 0 {
+        return 1;
+    }
+    let streams = Streams::new(scenario.run.seed, 0);
+    let (server, maps) = Server::new(scenario, &streams);
+    let plans =
+        plans(&scenario.workloads, &scenario.dataset, maps, redis.version, &scenario.machine, &streams);
+    let rate = |workload: &Workload| match &workload.source {
+        Source::Open { schedule, .. } => schedule.first().map_or(0.0, |piece| piece.1),
+        Source::Closed { .. } => 0.0,
+    };
+    let aof_rate: f64 =
+        scenario.workloads.iter().zip(&plans).map(|(group, plan)| rate(group) * plan.mean_aof_bytes()).sum();
+    if aof_rate <= 0.0 {
+        return 1;
+    }
+    let growth = server.rewritten_bytes() as f64 * redis.auto_aof_rewrite_percentage as f64 / 100.0;
+    let period = growth.max(redis.auto_aof_rewrite_min_size as f64) / aof_rate * SECOND as f64;
+    match libm::round(period / cycle as f64) as u64 {
+        cycles @ 2..=REWRITE_CYCLES_MOST => cycles,
+        _ => 1,
+    }
 }
 
 fn has_cycles(scenario: &Scenario) -> bool {
@@ -170,8 +198,24 @@ mod tests {
         // A minute from save to save, and the snapshot of 10 GiB.
         assert!((122..=600).contains(&of("article", &["p99<5ms"])));
         assert_eq!(of("persistence-none", &["p99<5ms"]), 30);
-        assert_eq!(of("article", &["p99<5ms/60s", "p99<1s/10s"]), 600);
+        assert!((122..=600).contains(&of("article", &["p99<5ms/60s", "p99<1s/10s"])));
+        assert_eq!(of("persistence-none", &["p99<5ms/60s"]), 120);
         assert_eq!(of("article", &["p99<5ms/1h"]), 7200);
+    }
+
+    #[test]
+    fn a_rewrite_falls_into_each_run_where_it_comes_every_few_snapshots() {
+        let cycles = |rate: &str| {
+            let assign = Assignment { key: "rate".to_owned(), value: rate.to_owned() };
+            whole_cycles(
+                &template("article", None).with(&[assign]).unwrap_or_else(|problems| panic!("{problems}")),
+            )
+        };
+        // 58 M keys make an AOF of 9 GB, which 185,000 commands a second double in about five minutes.
+        assert_eq!((cycles("185k/s"), cycles("120k/s"), cycles("5k/s")), (2, 3, 1));
+        let alone =
+            template("persistence-rdb", None).resolve().unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(whole_cycles(&alone), 1, "no AOF");
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The question turned round: not what a scenario gives, but how much of something it can have under its objectives.
 //!
-//! `unknown.rs` and `range.rs` say what is solved for, `lab.rs` makes runs, `search.rs` finds the boundary, `blame.rs` names what binds
-//! there, `without.rs` takes that away. What is found holds for runs of the length that [`Length`] says.
+//! `unknown.rs` and `range.rs` say what is solved for, `lab.rs` makes runs, `point.rs` keeps what they say of a value,
+//! `trial.rs` makes short ones first, `search.rs` finds the boundary, `blame.rs` names what binds there, `without.rs` takes
+//! that away. What is found holds for runs of the length that [`Length`] says.
 
 mod blame;
 mod lab;
 mod length;
+mod point;
 mod range;
 mod search;
+mod trial;
 mod unknown;
 mod without;
 
@@ -32,6 +35,10 @@ const NEXT_SCAN: usize = 5;
 const NEXT_PRECISION: f64 = 0.1;
 /// Its runs of a value at most.
 const NEXT_REPLICATIONS: usize = 16;
+/// Part of the commands that it takes at most: one in so many.
+const NEXT_BUDGET: u64 = 4;
+/// Runs from which their spread is shown as an interval.
+const FEWEST: usize = 4;
 
 /// The answer under one set of objectives.
 #[derive(Clone, Debug)]
@@ -250,6 +257,7 @@ fn without_it(
     let effort = Effort {
         precision: effort.precision.max(NEXT_PRECISION),
         replications: effort.replications.min(NEXT_REPLICATIONS),
+        budget: effort.budget / NEXT_BUDGET,
     };
     let (least, most) = lab.unknown.range;
     let range = match (reach, direction) {
@@ -285,24 +293,19 @@ pub fn curve(lab: &Lab<'_>) -> Vec<CurvePoint> {
         .collect()
 }
 
-/// The metric of an objective over all runs of a value, with the spread of the runs about it.
-///
-/// Sectioning with replications as sections: the interval is centred at what all runs give together, its length comes
-/// from the runs' own values (Nakayama 2014).
+/// The metric of an objective over all runs of a value, with its interval: from the sections of the runs for a quantile or a
+/// mean (`stats/METHOD.md`); otherwise the spread of the runs about what they give together (sectioning, Nakayama 2014).
 fn measured(lab: &Lab<'_>, index: usize, value: f64) -> Option<Measured> {
     let objective = &lab.objectives[index];
-    let (pooled, values) = lab.point(value).metric(index, objective);
-    if values.is_empty() {
-        return None;
-    }
-    let is_largest = objective.criterion() == Criterion::Every;
-    let moments = Moments::of(&values);
-    let value = match pooled {
-        Some(pooled) => pooled,
-        None if is_largest => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        None => moments.mean,
+    let point = lab.point(value);
+    let value = point.metric(index, objective)?;
+    let interval = match point.estimate(objective) {
+        Some(estimate) => estimate.low.zip(estimate.high),
+        None if objective.criterion() == Criterion::Every || point.runs() < FEWEST => None,
+        None => {
+            let half = Moments::of(&point.values(index)).half_width(1.0 - ERROR);
+            Some(((value - half).max(0.0), value + half))
+        }
     };
-    let half = moments.half_width(1.0 - ERROR);
-    let interval = (values.len() > 1 && !is_largest).then(|| ((value - half).max(0.0), value + half));
     Some(Measured { value, interval })
 }

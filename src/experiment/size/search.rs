@@ -3,15 +3,22 @@
 use super::lab::{Lab, Stop};
 use super::unknown::Direction;
 use crate::math::ln;
-use crate::stats::bisect::{self, Curve, FIRST_LOOK, Probe, Rule, Series, Verdict, narrow};
+use crate::stats::bisect::{
+    self, Curve, FIRST_LOOK, FIRST_LOOK_OF_PARTS, Probe, Rule, Series, Verdict, narrow,
+};
 
 /// Most probes of a search, the scan's included.
 const PROBES: usize = 32;
+/// How far beyond a guess values are tried, in wanted widths of the interval, and by how many times as many runs as at first:
+/// close by, where a queue grows steeply; then further off, where stalls that come and go have to be told from chance.
+const BEYOND: [(f64, usize); 3] = [(0.45, 1), (3.0, 2), (7.0, 2)];
 /// Probability that an interval misses the boundary, at most.
 pub const ERROR: f64 = 0.05;
 
-/// Probability that the verdict of one value is wrong, at most: all of a search together stay within [`ERROR`].
-pub const VERDICT_ERROR: f64 = ERROR / PROBES as f64;
+/// Values of a search that may lie so close to the boundary that noise decides: the others are far from it.
+const CLOSE: usize = 8;
+/// Probability that the verdict of one value is wrong, at most: those close to the boundary stay within [`ERROR`] together.
+pub const VERDICT_ERROR: f64 = ERROR / CLOSE as f64;
 
 /// How exact an answer has to be.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +27,8 @@ pub struct Effort {
     pub precision: f64,
     /// Most runs of a value, at least [`FIRST_LOOK`].
     pub replications: usize,
+    /// Commands after which nothing more is started.
+    pub budget: u64,
 }
 
 /// Where to look.
@@ -78,6 +87,8 @@ struct Scale<'l, 'a> {
     lab: &'l mut Lab<'a>,
     set: &'l [usize],
     direction: Direction,
+    /// Commands of the lab after which nothing more is started.
+    limit: u64,
 }
 
 impl Scale<'_, '_> {
@@ -107,6 +118,10 @@ impl Curve for Scale<'_, '_> {
     fn snap(&self, at: f64) -> f64 {
         self.position(self.value(at))
     }
+
+    fn is_spent(&self) -> bool {
+        self.lab.requests >= self.limit
+    }
 }
 
 /// Searches `field` for the boundary of what meets the objectives numbered in `set`.
@@ -114,13 +129,16 @@ impl Curve for Scale<'_, '_> {
 /// # Errors
 /// As the lab.
 pub fn search(lab: &mut Lab<'_>, set: &[usize], effort: &Effort, field: &Field) -> Result<Search, Stop> {
-    let values = scan(lab, field)?;
+    // An answer of relative precision p lies between value · (1 − p) and value · (1 + p).
+    let width = ln((1.0 + effort.precision) / (1.0 - effort.precision));
+    let has_parts = set.iter().all(|&objective| lab.objectives[objective].has_parts());
+    let first = if has_parts { FIRST_LOOK_OF_PARTS } else { FIRST_LOOK };
+    let rule = Rule { error: VERDICT_ERROR, width, first, most: effort.replications, probes: PROBES };
+    let limit = lab.requests.saturating_add(effort.budget);
+    let Scan { values, guess, beyond } = scan(lab, set, field, &rule)?;
     if let Some(&nothing) = set.iter().find(|&&objective| lab.measures_nothing(objective)) {
         return Err(Stop::Nothing(lab.objectives[nothing].to_string()));
     }
-    // An answer of relative precision p lies between value · (1 − p) and value · (1 + p).
-    let width = ln((1.0 + effort.precision) / (1.0 - effort.precision));
-    let rule = Rule { error: VERDICT_ERROR, width, most: effort.replications, probes: PROBES };
     let verdict = |lab: &Lab<'_>, value: f64| bisect::verdict(&lab.series(value, set), rule.error);
     let (first, last) = (verdict(lab, values[0]), verdict(lab, values[values.len() - 1]));
     let wanted = field.direction.unwrap_or(Direction::Largest);
@@ -129,15 +147,16 @@ pub fn search(lab: &mut Lab<'_>, set: &[usize], effort: &Effort, field: &Field) 
         (Verdict::Unmet, Verdict::Met) => Direction::Smallest,
         _ => wanted,
     };
-    let mut scale = Scale { lab, set, direction };
+    let mut scale = Scale { lab, set, direction, limit };
     let mut probes = Vec::new();
     for value in values {
         let at = scale.position(value);
-        probes.push(Probe::take(&mut scale, at, FIRST_LOOK, rule.error)?);
+        probes.push(Probe::take(&mut scale, at, rule.first, rule.error)?);
     }
+    probes.extend(beyond);
     probes.sort_by(|a, b| a.at.total_cmp(&b.at));
     let ends = ends(&mut scale, &mut probes, &rule)?;
-    let crossing = ends.map(|ends| narrow(&mut scale, &mut probes, ends, &rule)).transpose()?;
+    let crossing = ends.map(|ends| narrow(&mut scale, &mut probes, ends, &rule, guess)).transpose()?;
     let probed = |probe: &Probe| Probed {
         value: scale.value(probe.at),
         runs: scale.lab.point(scale.value(probe.at)).runs(),
@@ -149,31 +168,95 @@ pub fn search(lab: &mut Lab<'_>, set: &[usize], effort: &Effort, field: &Field) 
     Ok(Search { direction, found, probes, warnings })
 }
 
-/// Makes the first runs of values all over the range, and gives those that were tried.
+/// What is known before a search.
+struct Scan {
+    /// Values all over the range, rising.
+    values: Vec<f64>,
+    /// About where the boundary is, if short runs tell.
+    guess: Option<f64>,
+    /// Probes beyond that.
+    beyond: Vec<Probe>,
+}
+
+/// Makes the first runs of values all over the range.
 ///
 /// Where it is known which side is easy, values beyond one that the server cannot carry are left out: neither can it carry
-/// those, and they cost most.
-fn scan(lab: &mut Lab<'_>, field: &Field) -> Result<Vec<f64>, Stop> {
+/// those. Values that cost most are those beyond the boundary, so one just beyond the guess stands for them if it is unmet.
+fn scan(lab: &mut Lab<'_>, set: &[usize], field: &Field, rule: &Rule) -> Result<Scan, Stop> {
     let mut values = scan_values(lab, field);
-    match field.direction {
-        Some(Direction::Largest) => {}
-        Some(Direction::Smallest) => values.reverse(),
-        None => {
-            lab.observe(&values, FIRST_LOOK)?;
-            return Ok(values);
-        }
+    let Some(direction) = field.direction else {
+        lab.observe(&values, rule.first)?;
+        return Ok(Scan { values, guess: None, beyond: Vec::new() });
+    };
+    if direction == Direction::Smallest {
+        values.reverse();
     }
-    let mut tried = 0;
+    lab.try_out(&values)?;
+    let carried = values.iter().position(|&value| lab.point(value).overloaded);
+    values.truncate(carried.map_or(values.len(), |first| first + 1));
+    let mut scale = Scale { lab, set, direction, limit: u64::MAX };
+    let guess = guess(&mut scale, &values, rule)?;
+    let beyond = guess.map_or(Ok(Vec::new()), |guess| beyond(&mut scale, guess, rule))?;
+    if let Some(unmet) = beyond.last().filter(|last| last.verdict == Verdict::Unmet) {
+        values.retain(|&value| scale.position(value) < unmet.at);
+    }
+    let is_known = |value: f64| beyond.iter().any(|probe| scale.value(probe.at) == value);
+    values.retain(|&value| !is_known(value));
     for &value in &values {
-        tried += 1;
-        lab.observe(&[value], FIRST_LOOK)?;
+        lab.observe(&[value], rule.first)?;
         if lab.point(value).overloaded {
             break;
         }
     }
-    values.truncate(tried);
+    values.retain(|&value| lab.point(value).runs() > 0 || lab.point(value).overloaded);
     values.sort_by(f64::total_cmp);
-    Ok(values)
+    Ok(Scan { values, guess, beyond })
+}
+
+/// Where short runs of `values`, the easy ones first, cease to keep the objectives; none unless they do so for good.
+fn guess(scale: &mut Scale<'_, '_>, values: &[f64], rule: &Rule) -> Result<Option<f64>, Stop> {
+    if !scale.lab.has_short_runs() {
+        return Ok(None);
+    }
+    let scores = scale.lab.taste(values, scale.set)?;
+    let is_met = |score: &Option<f64>| score.is_some_and(|score| score <= 0.0);
+    let Some(last) = scores.iter().rposition(is_met).filter(|&last| last + 1 < values.len()) else {
+        return Ok(None);
+    };
+    let (mut lower, mut upper) = (scale.position(values[last]), scale.position(values[last + 1]));
+    while upper - lower > rule.width {
+        // Two at once, for two threads.
+        let third = (upper - lower) / 3.0;
+        let mut inner = [lower + third, upper - third].map(|at| scale.snap(at)).to_vec();
+        inner.dedup();
+        inner.retain(|&at| lower < at && at < upper);
+        if inner.is_empty() {
+            break;
+        }
+        let tried: Vec<f64> = inner.iter().map(|&at| scale.value(at)).collect();
+        let scores = scale.lab.taste(&tried, scale.set)?;
+        match scores.iter().position(|score| !is_met(score)) {
+            Some(first) => (lower, upper) = (if first > 0 { inner[first - 1] } else { lower }, inner[first]),
+            None => lower = inner[inner.len() - 1],
+        }
+    }
+    Ok(Some(f64::midpoint(lower, upper)))
+}
+
+/// Tries values beyond `guess` until one is shown unmet.
+fn beyond(scale: &mut Scale<'_, '_>, guess: f64, rule: &Rule) -> Result<Vec<Probe>, Stop> {
+    let mut probes: Vec<Probe> = Vec::new();
+    for (widths, times) in BEYOND {
+        let at = scale.snap(guess + widths * rule.width);
+        if probes.iter().any(|probe| probe.at == at) {
+            continue;
+        }
+        probes.push(Probe::take(scale, at, times * rule.first, rule.error)?);
+        if probes.last().is_some_and(|last| last.verdict == Verdict::Unmet) {
+            break;
+        }
+    }
+    Ok(probes)
 }
 
 /// Values at equal ratios over the whole range, each once.
@@ -201,6 +284,14 @@ fn ends(scale: &mut Scale<'_, '_>, probes: &mut [Probe], rule: &Rule) -> Result<
     let Some(first) = unmet(probes) else { return Ok(None) };
     let met_before =
         |probes: &[Probe], end: usize| probes[..end].iter().rposition(|probe| probe.verdict == Verdict::Met);
+    // Two runs do not tell a stall in each from chance; four mostly do.
+    let mut next = first;
+    while met_before(probes, first).is_none() && next > 0 {
+        next -= 1;
+        if probes[next].observations() < FIRST_LOOK {
+            probes[next] = Probe::take(scale, probes[next].at, FIRST_LOOK, rule.error)?;
+        }
+    }
     if met_before(probes, first).is_none() && first > 0 {
         deepen(scale, probes.first_mut(), rule)?;
     }
@@ -270,9 +361,8 @@ fn warnings(scale: &Scale<'_, '_>, probes: &[Probed], found: Option<&Boundary>) 
         warnings.push(format!("the runs do not tell at {}; raise --replications", open.join(", ")));
     }
     if found.is_some_and(|found| !found.settled) {
-        warnings.push(
-            "the interval is wider than asked: the runs do not tell more; raise --replications".to_owned(),
-        );
+        let remedy = if scale.is_spent() { "--budget" } else { "--replications" };
+        warnings.push(format!("the interval is wider than asked: the runs do not tell more; raise {remedy}"));
     }
     warnings
 }

@@ -46,7 +46,7 @@ pub struct Point {
     pub axes: Vec<String>,
     /// Whether it could run.
     pub status: Status,
-    /// Why it could not; empty when it could.
+    /// Why it could not run; of one that ran, how many requests its server refused, or nothing.
     pub reason: String,
     /// Seed under which its replications ran; none for an invalid point.
     pub seed: Option<u64>,

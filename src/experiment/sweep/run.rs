@@ -11,6 +11,7 @@ use super::super::pool::Pool;
 use super::super::template::{Assignment, Template};
 use super::estimate;
 use super::record::{Point, Replication, Status};
+use crate::observe::result::Errors;
 use crate::observe::sections::Sections;
 use crate::observe::sparse::SparseHistogram;
 use crate::pilot;
@@ -73,6 +74,8 @@ struct Part {
     sections: Sections,
     /// Measured time, from and to.
     measured: (Nanos, Nanos),
+    /// Requests that the server answered with an error.
+    errors: Errors,
 }
 
 impl OpenPoint {
@@ -134,6 +137,7 @@ impl OpenPoint {
                     parts.iter().map(|part| part.replication.clone()).collect();
                 let sections: Vec<&Sections> = parts.iter().map(|part| &part.sections).collect();
                 point.estimates = estimate::all(&sweep.metrics, &replications, &sections);
+                point.reason = refusals(&parts);
                 point.measured = parts.first().map_or((0, 0), |part| part.measured);
                 let sojourns = sections.iter().flat_map(|sections| sections.sojourns("all"));
                 point.sojourn = SparseHistogram::merged(sojourns).to_bytes();
@@ -161,8 +165,24 @@ fn simulate(
     Ok(Part {
         replication: estimate::replication(&run, metrics),
         measured: (run.warmup, run.duration),
+        errors: run.errors,
         sections: run.sections,
     })
+}
+
+/// What to know of a point that ran: that its server refused requests, whose sojourns are in no quantile. Otherwise nothing.
+fn refusals(parts: &[Part]) -> String {
+    let sum = |of: fn(&Errors) -> u64| parts.iter().map(|part| of(&part.errors)).sum::<u64>();
+    let kinds = [
+        ("OOM", sum(|errors| errors.oom)),
+        ("MISCONF", sum(|errors| errors.misconf)),
+        ("NOREPLICAS", sum(|errors| errors.noreplicas)),
+        ("connection lost", sum(|errors| errors.connection_lost)),
+    ];
+    let all: u64 = parts.iter().map(|part| part.replication.requests).sum();
+    let told: Vec<String> =
+        kinds.iter().filter(|kind| kind.1 > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    if told.is_empty() { String::new() } else { format!("of {all} requests refused: {}", told.join(", ")) }
 }
 
 /// Text of several lines in a cell of a table.

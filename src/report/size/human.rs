@@ -189,7 +189,7 @@ fn cell(report: &SizeReport<'_>, point: &CurvePoint) -> String {
     }
 }
 
-/// `112 runs of 2 min after 12 s of warm-up: 1.30 G commands.`
+/// `112 runs of 2 min after 12 s of warm-up, not the scenario's 6 h: 1.30 G commands, those of short runs before them counted.`
 fn effort(report: &SizeReport<'_>) -> String {
     let length = report.length;
     let warmup = match length.warmup {
@@ -201,9 +201,10 @@ fn effort(report: &SizeReport<'_>) -> String {
     } else {
         ""
     };
-    let given = length.given.map_or(String::new(), |reason| format!(" ({reason})"));
+    let own = format!(", not the scenario's {}", format_span(report.scenario.run.duration));
+    let given = length.given.map_or(own, |reason| format!(" ({reason})"));
     format!(
-        "{} runs of {}{warmup}{given}{without}: {} commands.\n",
+        "{} runs of {}{warmup}{given}{without}: {} commands, those of short runs before them counted.\n",
         report.runs,
         format_span(length.duration - length.warmup),
         format_count(report.requests as f64)
