@@ -57,6 +57,7 @@
 //! | [`mod@bench`] | speed of the engine |
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
+//! | [`live`] | real servers: connections, own servers, safety, a load generator |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -71,6 +72,7 @@ pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod experiment;
+pub mod live;
 pub mod math;
 pub mod models;
 pub mod noise;

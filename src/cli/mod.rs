@@ -10,6 +10,8 @@ mod flags;
 mod input;
 mod interrupt;
 mod list;
+mod load;
+mod load_progress;
 mod machine_prices;
 mod manifest;
 mod merge;
@@ -23,6 +25,7 @@ mod run_many;
 mod schema;
 mod select;
 mod sensitivity;
+mod server_flags;
 mod show;
 mod size;
 mod sweep;
@@ -68,6 +71,7 @@ enum Command {
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
+    Load(load::LoadArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -103,6 +107,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Load(args) => load::load(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

@@ -26,7 +26,7 @@ const LEVELS: &[&[&str]] = &[
     &["pilot"],
     &["experiment"],
     &["report"],
-    &["bench", "coverage"],
+    &["bench", "coverage", "live"],
     &["cli"],
 ];
 

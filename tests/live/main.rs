@@ -1,156 +1,154 @@
-//! A first look at real servers: expiring keys, operations of several steps, and slots that move in a cluster.
+//! Real servers: what is measured on them, and that nothing of it stays behind.
 //!
-//! Does nothing unless `WRITEPATH_REDIS_SERVER` names a redis-server. Then it starts that program in temporary
-//! folders on free ports of the loopback interface, always kills it, and prints for each experiment one JSON line
-//! and, at the end, the rows of a Markdown table:
+//! `WRITEPATH_SERVERS` names the programs, separated by colons; without it every test here ends at once.
 //!
 //! ```text
-//! WRITEPATH_REDIS_SERVER=redis-server cargo test --release --test live -- [--seconds=30] [part of a name]...
+//! WRITEPATH_SERVERS=redis-server:/opt/valkey/bin/valkey-server cargo test --release --test live -- --test-threads 1
 //! ```
-//!
-//! `tests/python/compare_live.py` runs it and lays the simulator's figures beside. Times are only as good as the
-//! machine is idle: every line says the load average before its experiment and how late the client was itself.
 
-mod cluster;
-mod cluster_clients;
-mod cluster_prices;
-mod figures;
-mod ledger;
-mod nodes;
-mod open_loop;
-mod patterns;
-mod reply;
-mod server;
-mod slots;
-mod storm;
-mod wire;
+mod faults;
+mod loads;
+mod safety;
+mod tls;
 
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use cluster::{Action, Move};
-use figures::Figures;
-use patterns::Pattern;
-use storm::Storm;
+use serde_json::Value;
+use tempfile::TempDir;
+use writepath::live::spawned::{SpawnOptions, Spawned};
 
-/// Shortest run of a pattern \[s\]: its key lives one, and something must have followed.
-const SHORTEST_S: u64 = 5;
+/// Longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Slots that a reshard moves.
-const RESHARD_SLOTS: u32 = 500;
-
-/// One thing to measure.
-enum Experiment {
-    Pattern(Pattern),
-    Storm(Storm),
-    KeySlots,
-    ClusterPrices,
-    Move(Move),
+/// Programs to test with.
+fn servers() -> Vec<String> {
+    let list = std::env::var("WRITEPATH_SERVERS").unwrap_or_default();
+    list.split(':').filter(|program| !program.is_empty()).map(str::to_owned).collect()
 }
 
-/// What was asked on the command line.
-struct Wanted {
-    /// Length of a pattern's run.
-    seconds: u64,
-    /// Parts of names; all if there are none.
-    names: Vec<String>,
+/// Runs `test` with every server.
+fn each(test: impl Fn(&str)) {
+    let servers = servers();
+    if servers.is_empty() {
+        println!("skipped: set WRITEPATH_SERVERS to servers, separated by colons");
+    }
+    for program in servers {
+        println!("{program}");
+        test(&program);
+    }
 }
 
-impl Wanted {
-    fn from(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut wanted = Wanted { seconds: 30, names: Vec::new() };
-        for argument in arguments {
-            if let Some(text) = argument.strip_prefix("--seconds=") {
-                let seconds = text.parse().ok().filter(|seconds| *seconds >= SHORTEST_S);
-                wanted.seconds = seconds
-                    .ok_or(format!("{argument}: write a whole number of seconds from {SHORTEST_S}"))?;
-            } else if argument.starts_with('-') {
-                // Flags of the usual test harness, as in `cargo test -- --nocapture`, mean nothing here.
-                eprintln!("not a flag of this test: {argument}");
-            } else {
-                wanted.names.push(argument);
-            }
+/// A server that plays somebody else's.
+fn theirs(program: &str, directives: &[(&str, &str)]) -> Spawned {
+    let directives =
+        directives.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let options = SpawnOptions { program: program.to_owned(), directives, ..SpawnOptions::default() };
+    Spawned::start(&options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `writepath load` with a folder of its own for temporary files.
+struct Load {
+    command: Command,
+    folder: TempDir,
+}
+
+impl Load {
+    fn new(words: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_writepath"));
+        command
+            .arg("load")
+            .args(words)
+            .arg("--sleep")
+            .env("TMPDIR", folder.path())
+            .env_remove("REDISCLI_AUTH");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Load { command, folder }
+    }
+
+    /// A scenario of a file beside.
+    fn of(scenario: &str, words: &[&str]) -> Self {
+        let mut load = Load::new(&[]);
+        let path = load.folder.path().join("live.toml");
+        std::fs::write(&path, scenario).expect("it can be written");
+        load.command.arg(path).args(words);
+        load
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    fn run(mut self) -> Ended {
+        let output = self.command.output().expect("the program runs");
+        Ended { output, folder: self.folder }
+    }
+
+    fn start(mut self) -> (Child, TempDir) {
+        (self.command.spawn().expect("the program runs"), self.folder)
+    }
+}
+
+/// A run that has ended.
+struct Ended {
+    output: Output,
+    folder: TempDir,
+}
+
+impl Ended {
+    fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// The JSON object it printed; it has left nothing in its folder for temporary files.
+    fn json(&self) -> Value {
+        assert_eq!(self.code(), Some(0), "{}", self.said());
+        assert_no_folder(self.folder.path());
+        serde_json::from_slice(&self.output.stdout).expect("it prints JSON")
+    }
+
+    /// It failed for a reason of the environment, and said so and what to do in these words.
+    fn assert_failed(&self, parts: &[&str]) {
+        let said = self.said();
+        assert_eq!(self.code(), Some(3), "{said}");
+        assert!(said.starts_with("error: "), "{said}");
+        for part in parts {
+            assert!(said.contains(part), "{part:?} in {said}");
         }
-        Ok(wanted)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|part| name.contains(part.as_str()))
+        assert_no_folder(self.folder.path());
     }
 }
 
-fn experiments(seconds: u64) -> Vec<(String, Experiment)> {
-    let mut all = Vec::new();
-    for (kind, name) in [
-        (patterns::Kind::Racy, "rate-limiter-racy"),
-        (patterns::Kind::Lua, "rate-limiter-lua"),
-        (patterns::Kind::Nx, "rate-limiter-nx"),
-    ] {
-        for rate in [5000, 20_000] {
-            let length = Duration::from_secs(seconds);
-            all.push((format!("{name}-{rate}"), Experiment::Pattern(Pattern { kind, rate, length })));
-        }
-    }
-    for hz in [10, 100] {
-        let storm = Storm { keys: 1_000_000, hz, rate: 5000 };
-        all.push((format!("expiry-storm-hz-{hz}"), Experiment::Storm(storm)));
-    }
-    all.push(("cluster-keyslot".to_owned(), Experiment::KeySlots));
-    all.push(("cluster-prices".to_owned(), Experiment::ClusterPrices));
-    let reshard = Action::Reshard(RESHARD_SLOTS);
-    for (name, action, tagged, pipeline) in [
-        ("cluster-reshard-pipeline-10", reshard, false, 10),
-        ("cluster-reshard-pipeline-100", reshard, false, 100),
-        ("cluster-hot-slot-pipeline-10", Action::Reshard(1), true, 10),
-        ("cluster-hot-slot-pipeline-100", Action::Reshard(1), true, 100),
-        ("cluster-rebalance-3-to-4", Action::Rebalance, false, 10),
-    ] {
-        let keys = if tagged { 50_000 } else { 500_000 };
-        let moved = Move { action, keys, tagged, pipeline, rate: 3000 };
-        all.push((name.to_owned(), Experiment::Move(moved)));
-    }
-    all
+/// No server's folder is left.
+fn assert_no_folder(temporary: &Path) {
+    assert_eq!(server_folders(temporary), 0, "in {}", temporary.display());
 }
 
-fn run(program: &str, wanted: &Wanted) -> Result<(), String> {
-    let mut rows = Vec::new();
-    for (name, experiment) in experiments(wanted.seconds) {
-        if !wanted.has(&name) {
-            continue;
-        }
-        let mut figures = Figures::default();
-        figures.text("experiment", &name);
-        figures.maybe("load_before", load());
-        let row = match experiment {
-            Experiment::Pattern(pattern) => pattern.run(program, &mut figures)?,
-            Experiment::Storm(storm) => storm.run(program, &mut figures)?,
-            Experiment::KeySlots => slots::compare(program, &mut figures)?,
-            Experiment::ClusterPrices => cluster_prices::run(program, &mut figures)?,
-            Experiment::Move(moved) => moved.run(program, &mut figures)?,
-        };
-        figures.maybe("load_after", load());
-        println!("{}", figures.line());
-        rows.push(format!("| {name} | {row} |"));
-    }
-    println!("\n| experiment | what was seen |\n|---|---|");
-    for row in rows {
-        println!("{row}");
-    }
-    Ok(())
+fn server_folders(temporary: &Path) -> usize {
+    let entries = std::fs::read_dir(temporary).expect("a folder").flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("writepath-server-")).count()
 }
 
-/// Load average of the last minute, where the kernel tells.
-fn load() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+/// Waits until `holds`.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
-fn main() {
-    let Some(program) = std::env::var("WRITEPATH_REDIS_SERVER").ok().filter(|name| !name.is_empty()) else {
-        println!("skipped: set WRITEPATH_REDIS_SERVER to a redis-server");
-        return;
-    };
-    let done = Wanted::from(std::env::args().skip(1)).and_then(|wanted| run(&program, &wanted));
-    if let Err(error) = done {
-        eprintln!("error: {error}");
-        std::process::exit(1);
-    }
+/// SETs for `duration`, a thousand a second.
+fn steady(duration: &str) -> String {
+    format!(
+        "[dataset]\nkeys = \"1k\"\nvalue-size = \"100B\"\n[[workload]]\nloop = \"open\"\nrate = \"1000/s\"\n\
+         connections = 10\noperation = \"SET\"\n[run]\nduration = \"{duration}\"\nwarmup = \"500ms\"\nwindows = [\"1s\"]\n"
+    )
 }

@@ -1,0 +1,56 @@
+//! The generator's thread on a core of its own.
+//!
+//! It takes the last core that it may use and leaves the server where it is: the system keeps a busy server off a core that
+//! somebody spins on, and a server that is tied to one core would share it with its own children.
+
+/// The thread is on one core until this is dropped.
+pub struct Pinned {
+    #[cfg(target_os = "linux")]
+    before: Option<rustix::thread::CpuSet>,
+}
+
+impl Pinned {
+    /// Ties this thread to the last of its cores, if it has several.
+    #[cfg(target_os = "linux")]
+    pub fn to_last_core() -> Self {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let pin = || {
+            let before = sched_getaffinity(None).ok().filter(|all| all.count() >= 2)?;
+            let last = (0..CpuSet::MAX_CPU).rev().find(|core| before.is_set(*core))?;
+            let mut one = CpuSet::new();
+            one.set(last);
+            sched_setaffinity(None, &one).ok().map(|()| before)
+        };
+        Pinned { before: pin() }
+    }
+
+    /// Other systems are not asked.
+    #[cfg(not(target_os = "linux"))]
+    pub fn to_last_core() -> Self {
+        Pinned {}
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = rustix::thread::sched_setaffinity(None, before);
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use rustix::thread::sched_getaffinity;
+
+    #[test]
+    fn the_thread_gets_its_cores_back() {
+        let before = sched_getaffinity(None).expect("the system tells");
+        let pinned = Pinned::to_last_core();
+        assert_eq!(sched_getaffinity(None).expect("the system tells").count(), 1);
+        drop(pinned);
+        assert_eq!(sched_getaffinity(None).expect("the system tells"), before);
+    }
+}
