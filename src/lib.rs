@@ -57,11 +57,13 @@
 //! | [`mod@bench`] | speed of the engine |
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
+//! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
 
 pub mod bench;
+pub mod calibrate;
 pub mod cause;
 pub mod cli;
 pub mod client;
@@ -71,6 +73,7 @@ pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod experiment;
+pub mod live;
 pub mod math;
 pub mod models;
 pub mod noise;

@@ -1,6 +1,7 @@
 //! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod completions;
 mod coverage;
@@ -23,6 +24,7 @@ mod run_many;
 mod schema;
 mod select;
 mod sensitivity;
+mod server_flags;
 mod show;
 mod size;
 mod sweep;
@@ -68,6 +70,7 @@ enum Command {
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
+    Calibrate(calibrate::CalibrateArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -103,6 +106,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Calibrate(args) => calibrate::calibrate(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),
