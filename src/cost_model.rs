@@ -11,6 +11,8 @@ use crate::units::Nanos;
 pub struct CostModel {
     /// Name of the model: the file's stem.
     pub name: String,
+    /// Version of the server its prices were got with, as scenarios name it; empty: of several, or not told.
+    pub server: String,
     /// The machine itself.
     pub machine: Machine,
     /// CPU time of the main thread.

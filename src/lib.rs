@@ -57,12 +57,14 @@
 //! | [`mod@bench`] | speed of the engine |
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
+//! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`live`] | real servers: connections, own servers, safety, a load generator |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
 
 pub mod bench;
+pub mod calibrate;
 pub mod cause;
 pub mod cli;
 pub mod client;

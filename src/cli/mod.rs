@@ -1,6 +1,7 @@
 //! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod completions;
 mod coverage;
@@ -71,6 +72,7 @@ enum Command {
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Load(load::LoadArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
@@ -107,6 +109,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Calibrate(args) => calibrate::calibrate(args, terminal),
         Command::Load(args) => load::load(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),

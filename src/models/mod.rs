@@ -152,6 +152,7 @@ pub fn blank(name: &str) -> CostModel {
     let free = Dist::Fixed(0.0);
     CostModel {
         name: name.to_string(),
+        server: String::new(),
         machine: Machine { cores: 1, memory: u64::MAX, overcommit: true, thp_always: false, l3: 0, l2: 0 },
         cpu: Cpu {
             turn: 0,

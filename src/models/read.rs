@@ -99,8 +99,9 @@ impl Reader<'_> {
                 "machine" => &mut self.source.machine,
                 "how" => &mut self.source.how,
                 "date" => &mut self.source.date,
+                "server" => &mut self.model.server,
                 _ => {
-                    self.unknown(at, &format!("meta.{name}"), ["machine", "how", "date"]);
+                    self.unknown(at, &format!("meta.{name}"), ["machine", "how", "date", "server"]);
                     continue;
                 }
             };

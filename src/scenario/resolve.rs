@@ -49,6 +49,7 @@ pub fn resolve(
     let dataset = dataset::read(&tree, redis.config.version, &mut reader);
     let workloads = workload::read(&tree, &dataset, redis.config.version, base_dir, &mut reader);
     let machine = machine::read(&tree, base_dir, &mut reader);
+    machine::note_version(machine.as_ref(), redis.config.version, &mut reader);
     let run = run::read(&tree, &mut reader);
     let replicas = replica::read(&tree, &mut reader);
     replica::check(&tree, &redis.config, &replicas, &workloads, &mut reader);

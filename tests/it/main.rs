@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module a claim.
 
+mod calibrate;
 mod claims_modes;
 mod claims_rewrite;
 mod claims_rewrite_when;

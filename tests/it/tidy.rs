@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. One may name those of its own level and below.
 ///
-/// The fifth from the end is a knot: what a scenario means, the server that has it, and what is seen of it name one
+/// The one that begins with `scenario` is a knot: what a scenario means, the server that has it, and what is seen of it name one
 /// another's types. [`APART`] says what must stay apart even there.
 const LEVELS: &[&[&str]] = &[
     &["units"],
@@ -27,6 +27,9 @@ const LEVELS: &[&[&str]] = &[
     &["experiment"],
     &["report"],
     &["bench", "coverage", "live"],
+    &["bench", "coverage"],
+    &["live"],
+    &["calibrate"],
     &["cli"],
 ];
 

@@ -8,6 +8,7 @@ use super::super::tree::{Node, Place, Table, Value};
 use super::super::{Origin, problem::Problem};
 use crate::cost_model::CostModel;
 use crate::models;
+use crate::redis::version::Version;
 
 /// Reads the table; none when the model could not be loaded.
 pub fn read(tree: &Table, base_dir: &Path, reader: &mut Reader) -> Option<CostModel> {
@@ -53,6 +54,15 @@ pub fn load(
             }
             None
         }
+    }
+}
+
+/// Prices that were got with one version of the server are noted where another is simulated.
+pub fn note_version(model: Option<&CostModel>, version: Version, reader: &mut Reader) {
+    if let Some(model) = model.filter(|model| !model.server.is_empty() && model.server != version.to_string())
+    {
+        let CostModel { name, server, .. } = model;
+        reader.notes.push(format!("the prices of {name} were got with version {server}, not {version}"));
     }
 }
 
