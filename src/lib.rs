@@ -57,6 +57,8 @@
 //! | [`mod@bench`] | speed of the engine |
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
+//! | [`live`] | real servers: connections, servers of our own, a load generator |
+//! | [`validate`] | predictions against measurements |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -71,6 +73,7 @@ pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod experiment;
+pub mod live;
 pub mod math;
 pub mod models;
 pub mod noise;
@@ -84,3 +87,4 @@ pub mod sim;
 pub mod slots;
 pub mod stats;
 pub mod units;
+pub mod validate;

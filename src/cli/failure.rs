@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::live::LiveError;
 use crate::scenario::problem::Problems;
 use crate::sim::SimError;
 use crate::units::format_count;
@@ -16,6 +17,8 @@ pub enum Failure {
     Usage(String),
     /// The environment refused: what was being done, and the system's answer.
     Environment(String, io::Error),
+    /// A real server, or the way to it, has failed.
+    Live(Box<LiveError>),
     /// An objective was not met; the answer says so already.
     NotMet,
     /// The user stopped it.
@@ -52,7 +55,7 @@ impl Failure {
             Failure::ClosedPipe => 0,
             Failure::NotMet => 1,
             Failure::Input(_) | Failure::Usage(_) => 2,
-            Failure::Environment(..) => 3,
+            Failure::Environment(..) | Failure::Live(_) => 3,
             Failure::Interrupted | Failure::InterruptedKeeping(_) => 130,
         }
     }
@@ -70,6 +73,7 @@ impl fmt::Display for Failure {
             Failure::Input(problems) => write!(f, "{problems}"),
             Failure::Usage(message) => write!(f, "error: {message}"),
             Failure::Environment(what, error) => write!(f, "error: {what}: {error}"),
+            Failure::Live(error) => write!(f, "error: {error}"),
             Failure::Interrupted => write!(f, "interrupted; nothing was written"),
             Failure::InterruptedKeeping(kept) => write!(f, "interrupted; {kept}"),
             Failure::ClosedPipe | Failure::NotMet => Ok(()),

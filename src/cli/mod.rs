@@ -23,6 +23,7 @@ mod run_many;
 mod schema;
 mod select;
 mod sensitivity;
+mod server_flags;
 mod show;
 mod size;
 mod sweep;
@@ -30,6 +31,7 @@ mod sweep_folder;
 mod sweep_progress;
 mod sweep_trial;
 mod terminal;
+mod validate;
 mod watched;
 
 use std::process::ExitCode;
@@ -68,6 +70,7 @@ enum Command {
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
+    Validate(validate::ValidateArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -103,6 +106,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Validate(args) => validate::validate(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

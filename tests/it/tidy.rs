@@ -25,7 +25,7 @@ const LEVELS: &[&[&str]] = &[
     &["cluster"],
     &["pilot"],
     &["experiment"],
-    &["report"],
+    &["live", "validate", "report"],
     &["bench", "coverage"],
     &["cli"],
 ];
