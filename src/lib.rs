@@ -59,6 +59,8 @@
 //! | [`coverage`] | how often intervals hold the truth |
 //! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`live`] | real servers: connections, own servers, safety, a load generator |
+//! | [`live`] | real servers: connections, servers of our own, a load generator |
+//! | [`validate`] | predictions against measurements |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -88,3 +90,4 @@ pub mod sim;
 pub mod slots;
 pub mod stats;
 pub mod units;
+pub mod validate;

@@ -34,6 +34,7 @@ mod sweep_folder;
 mod sweep_progress;
 mod sweep_trial;
 mod terminal;
+mod validate;
 mod watched;
 
 use std::process::ExitCode;
@@ -74,6 +75,7 @@ enum Command {
     Sweep(sweep::SweepArgs),
     Calibrate(calibrate::CalibrateArgs),
     Load(load::LoadArgs),
+    Validate(validate::ValidateArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -111,6 +113,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Calibrate(args) => calibrate::calibrate(args, terminal),
         Command::Load(args) => load::load(args, terminal),
+        Command::Validate(args) => validate::validate(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

@@ -38,6 +38,8 @@ const FILES: &[&str] = &[
     "size.csv",
     "curve.csv",
     "points.csv",
+    "validation.csv",
+    "validation.json",
     MANIFEST,
 ];
 

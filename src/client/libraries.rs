@@ -8,7 +8,7 @@
 //!
 //! The last four profiles are no libraries: an old client that does not know ASK, one that takes it for MOVED, a proxy
 //! without a slot map, and the least that the cluster specification allows (MOVED changes its one slot, ASKING and the
-//! command go out together, the map is never fetched again), as the clients of `tests/live`. Their limit of five redirects is the one most libraries have; what else they meet is an error.
+//! command go out together, the map is never fetched again), as the clients of `validate`. Their limit of five redirects is the one most libraries have; what else they meet is an error.
 //!
 //! Left out: replicas as readers, MULTI, and the dialling of connections (a lost one is there again at the next send).
 

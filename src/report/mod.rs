@@ -26,6 +26,7 @@ mod sparkline;
 pub mod sweep;
 pub mod sweep_text;
 pub mod uncertainty;
+pub mod validation;
 pub mod words;
 mod wrap;
 

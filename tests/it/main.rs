@@ -54,6 +54,8 @@ mod streams;
 mod support;
 mod sweep;
 mod tidy;
+mod validate;
+mod validate_live;
 mod value_stability;
 mod warmup;
 mod world;

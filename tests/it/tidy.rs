@@ -27,6 +27,7 @@ const LEVELS: &[&[&str]] = &[
     &["experiment"],
     &["report"],
     &["bench", "coverage", "live"],
+    &["live", "validate", "report"],
     &["bench", "coverage"],
     &["live"],
     &["calibrate"],
