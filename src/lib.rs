@@ -57,9 +57,8 @@
 //! | [`mod@bench`] | speed of the engine |
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
-//! | [`calibrate`] | measurements of a real machine and server, turned into prices |
-//! | [`live`] | real servers: connections, own servers, safety, a load generator |
 //! | [`live`] | real servers: connections, servers of our own, a load generator |
+//! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`validate`] | predictions against measurements |
 //! | [`cli`] | the command line |
 //!

@@ -31,7 +31,6 @@ mod fuzz;
 mod fuzz_input;
 mod group_commit;
 mod hot_keys;
-mod live_ledger;
 mod machine_prices;
 mod memory_and_tables;
 mod oracle;

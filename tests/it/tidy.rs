@@ -25,12 +25,10 @@ const LEVELS: &[&[&str]] = &[
     &["cluster"],
     &["pilot"],
     &["experiment"],
-    &["report"],
-    &["bench", "coverage", "live"],
-    &["live", "validate", "report"],
-    &["bench", "coverage"],
     &["live"],
-    &["calibrate"],
+    &["calibrate", "validate"],
+    &["report"],
+    &["bench", "coverage"],
     &["cli"],
 ];
 

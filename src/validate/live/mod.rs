@@ -63,7 +63,7 @@ impl Side for Real<'_> {
                 return Err(Stop::Skipped(reason.to_owned()));
             }
             let program = self.server.program().ok_or_else(|| needs_spawn("nodes of a cluster"))?;
-            let directives = settings::all(scenario, self.version);
+            let directives = settings::for_own(scenario, self.version);
             return Ok(reshard::observe(program, &directives, self.version, scenario, cluster, run)?);
         }
         let draft = self.plan(scenario, run)?;

@@ -9,7 +9,7 @@ use super::episode::Clock;
 use crate::live::address::Address;
 use crate::live::control::Control;
 use crate::live::drive::names::Names;
-use crate::live::drive::{Driven, Phase, Plan, Progress, Target, drive, fill, fill_only};
+use crate::live::drive::{Driven, Phase, Plan, Progress, Target, drive, fill};
 use crate::live::error::{LiveError, Result};
 use crate::live::guard::{Allowed, Guard, Needs};
 use crate::live::settings;
@@ -133,7 +133,7 @@ impl Server {
         draft: &Plan,
         fresh: bool,
     ) -> std::result::Result<(), Stop> {
-        let directives = settings::all(scenario, version);
+        let directives = settings::for_own(scenario, version);
         match self {
             Server::Program { program, running } => {
                 let fits = |running: &Running| {
@@ -182,7 +182,7 @@ impl Server {
         if !plan.fill || has_them || plan.dataset.ttl.is_some() {
             return Ok(());
         }
-        fill_only(&self.target()?, plan, &mut |_| goes_on())?;
+        fill::fill(&self.target()?.address, plan, &mut |_| goes_on())?;
         if let Server::Program { running: Some(running), .. } = self {
             running.dataset = Some(plan.dataset.clone());
         }
