@@ -336,13 +336,19 @@ fn step<C: Curve>(
         return Step::New(at);
     }
     let outermost = [open.first(), open.last()].into_iter().flatten();
-    match outermost.min_by_key(|probe| probe.observations()) {
-        Some(probe) if 2 * probe.observations() <= rule.most => {
-            Step::Deepen(probe.at, 2 * probe.observations())
-        }
+    let shallow = outermost.min_by_key(|probe| probe.observations());
+    if let Some(probe) = shallow.filter(|probe| 2 * probe.observations() <= rule.most) {
+        return Step::Deepen(probe.at, 2 * probe.observations());
+    }
+    // Those in the middle may never tell; what is left beside them may.
+    let rest = |&(from, to): &(f64, f64)| {
+        let middle = curve.snap(f64::midpoint(from, to));
+        (to - from > rule.width / 4.0 && from < middle && middle < to).then_some(middle)
+    };
+    match stretches.iter().find_map(rest) {
+        Some(at) if !open.is_empty() && probes.len() < rule.probes => Step::New(at),
         // Nothing lies between the ends: positions are whole numbers, say.
-        None => Step::Stop { settled: new.is_none() },
-        Some(_) => Step::Stop { settled: false },
+        _ => Step::Stop { settled: open.is_empty() && new.is_none() },
     }
 }
 

@@ -133,8 +133,8 @@ fn without_noise_three_probes_end_it() {
 
 #[test]
 fn the_search_is_as_exact_as_its_observations_allow() {
-    // 256 observations tell a fiftieth from 0 at a noise of 0.015 with room to spare, and say nothing about it at 0.2.
-    let (fine, _) = search(&mut Line::new(1, 0.4, 0.015, 0.0), 0.006);
+    // 256 observations tell a fiftieth from 0 at a noise of 0.03 with room to spare, and say nothing about it at 0.2.
+    let (fine, _) = search(&mut Line::new(1, 0.4, 0.03, 0.0), 0.006);
     assert!(fine.settled && (fine.root - 0.4).abs() < 0.01, "{fine:?}");
     let (coarse, probes) = search(&mut Line { noise: 0.2, ..Line::new(1, 0.4, 0.0, 0.0) }, 0.006);
     assert!(!coarse.settled && coarse.upper - coarse.lower > 0.02, "{coarse:?}");
