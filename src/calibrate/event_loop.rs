@@ -6,12 +6,14 @@
 
 use super::bench::{Bench, HOT_KEYS};
 use super::fit::{Fit, Repeats, Row, least_squares};
-use super::subject::{Result, Rounds};
+use super::subject::{Result, Rounds, Setting};
 
 /// Clients of a pass and commands of a client, in rounds of PING.
 const PASSES: [(u32, u32); 7] = [(1, 32), (1, 64), (1, 256), (4, 32), (4, 256), (16, 32), (16, 128)];
 /// Sizes of values, and commands of a client whose write still fits into one read(2) of 16 KiB.
 const VALUES: [(u32, u32); 3] = [(100, 64), (1000, 8), (3500, 4)];
+/// What a key of 100 B takes, about; half of it is not the value \[bytes\].
+const BYTES_AROUND: u64 = 200;
 /// Clients of a pass in rounds of everything else.
 const CLIENTS: u32 = 4;
 /// Keys of one MSET.
@@ -81,17 +83,22 @@ fn passes(bench: &mut Bench<'_>) -> Result<()> {
 }
 
 fn values(bench: &mut Bench<'_>) -> Result<()> {
-    let (mut found, mut gets) = (Vec::new(), Vec::new());
-    for _ in 0..bench.plan.repeats {
-        let mut rows = Vec::new();
-        for (value, pipeline) in VALUES {
-            // Large values cost more each, and so that the keyspace stays what it is.
-            let commands = bench.plan.commands * 100 / u64::from(value.max(200)) * 2;
-            let rounds = Rounds { value, commands, ..bench.plan.rounds("SET", CLIENTS, pipeline) };
-            let time = bench.command(&rounds)?;
-            rows.push(Row::new(&[1.0, f64::from(value) / 1024.0], time));
+    let mut repeats = vec![Vec::new(); bench.plan.repeats];
+    for (value, pipeline) in VALUES {
+        // Keyspaces of about as many bytes, so that caches hold as little of each; of the size that is written, or every
+        // write would take fresh memory.
+        let keys = bench.plan.cold_keys * BYTES_AROUND / (u64::from(value) + BYTES_AROUND / 2);
+        let setting = Setting { keys, value, ..bench.plan.cold() };
+        let commands = bench.plan.commands * 100 / u64::from(value.max(200)) * 2;
+        for rows in &mut repeats {
+            let rounds = bench.plan.rounds("SET", CLIENTS, pipeline);
+            let rounds = Rounds { setting, value, commands, ..rounds };
+            rows.push(Row::new(&[1.0, f64::from(value) / 1024.0], bench.command(&rounds)?));
         }
-        found.extend(least_squares(&rows));
+    }
+    let found: Vec<Fit> = repeats.iter().filter_map(|rows| least_squares(rows)).collect();
+    let mut gets = Vec::new();
+    for _ in 0..bench.plan.repeats {
         gets.push(bench.command(&bench.plan.rounds("GET", CLIENTS, VALUES[0].1))?);
     }
     let how = "CPU of the main thread in rounds of SET of 100 to 3500 B on random keys that no cache holds, without \

@@ -18,9 +18,9 @@ use super::terminal::Terminal;
 use crate::live::drive::{Driven, Plan, Target, drive, fill, plan};
 use crate::live::guard::{Guard, Needs};
 use crate::live::unknown::{Table, in_csv, in_json};
-use crate::live::{LiveError, settings, text};
+use crate::live::{LiveError, settings};
 use crate::report::quantiles::Quantiles;
-use crate::report::{About, csv, hdr, json, patterns};
+use crate::report::{About, csv, hdr, json, load as text, patterns};
 use crate::scenario::Scenario;
 
 const EXAMPLES: &str = "\

@@ -25,7 +25,6 @@ pub mod spawned;
 pub mod stream;
 #[cfg(test)]
 mod tests;
-pub mod text;
 pub mod unknown;
 
 pub use error::{LiveError, Result};

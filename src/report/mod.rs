@@ -13,6 +13,7 @@ pub mod human;
 pub mod info;
 pub mod intervals;
 pub mod json;
+pub mod load;
 pub mod patterns;
 mod phrase;
 pub mod plot;

@@ -153,7 +153,10 @@ pub fn search(lab: &mut Lab<'_>, set: &[usize], effort: &Effort, field: &Field) 
         let at = scale.position(value);
         probes.push(Probe::take(&mut scale, at, rule.first, rule.error)?);
     }
-    probes.extend(beyond);
+    // Where harder values turn out to be on the other side, positions count the other way.
+    let turned = if direction == wanted { 1.0 } else { -1.0 };
+    probes.extend(beyond.into_iter().map(|probe| Probe { at: turned * probe.at, ..probe }));
+    let guess = guess.map(|guess| turned * guess);
     probes.sort_by(|a, b| a.at.total_cmp(&b.at));
     let ends = ends(&mut scale, &mut probes, &rule)?;
     let crossing = ends.map(|ends| narrow(&mut scale, &mut probes, ends, &rule, guess)).transpose()?;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::drive::{Driven, LATE_SHARE};
+use super::quantiles::Quantiles;
+use super::{About, per_s};
+use crate::live::drive::{Driven, LATE_SHARE};
 use crate::observe::histogram::Histogram;
 use crate::observe::result::EventRow;
-use crate::report::quantiles::Quantiles;
-use crate::report::{About, per_s};
 use crate::units::{SECOND, format_count, format_span};
 
 /// Columns of a row's name.
