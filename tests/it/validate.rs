@@ -15,6 +15,9 @@ use writepath::validate::side::{Side, Stop};
 use writepath::validate::simulated::{Generator, Simulator};
 use writepath::validate::verdict::Verdict;
 
+/// Makes one price twice what it is.
+type Doubling = fn(&mut CostModel);
+
 const SPINNING: Generator = Generator { spins: true, local: true };
 const OPTIONS: Options = Options { repeats: 2, seeds: 4, doubled: false };
 
@@ -74,7 +77,7 @@ fn right_prices_miss_nothing() {
 
 #[test]
 fn a_price_wrong_by_a_factor_of_two_is_seen_where_it_matters() {
-    let twice: [(&str, &str, fn(&mut CostModel)); 6] = [
+    let twice: [(&str, &str, Doubling); 6] = [
         ("pipeline-16-connections-50", "pipeline-16-connections-50 cpu", |machine| machine.cpu.set *= 2),
         ("pipeline-1-connections-50", "pipeline-1-connections-50 cpu", |machine| machine.cpu.write *= 2),
         ("fork-0.5-gib", "fork-0.5-gib stall-height", |machine| machine.fork.per_gib *= 2.0),

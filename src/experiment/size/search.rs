@@ -142,7 +142,10 @@ pub fn search(lab: &mut Lab<'_>, set: &[usize], effort: &Effort, field: &Field) 
     let verdict = |lab: &Lab<'_>, value: f64| bisect::verdict(&lab.series(value, set), rule.error);
     let (first, last) = (verdict(lab, values[0]), verdict(lab, values[values.len() - 1]));
     let wanted = field.direction.unwrap_or(Direction::Largest);
+    let is_shown = beyond.last().is_some_and(|last| last.verdict == Verdict::Unmet);
     let direction = match (first, last) {
+        // The hard side is where it was expected, if values beyond the guess fail.
+        _ if is_shown => wanted,
         (Verdict::Met, Verdict::Unmet) => Direction::Largest,
         (Verdict::Unmet, Verdict::Met) => Direction::Smallest,
         _ => wanted,
