@@ -147,11 +147,6 @@ impl PatternPlan {
         self.steps.iter().map(|step| step.commands).max().unwrap_or(1)
     }
 
-    /// Whether some step reads only, and whether some step writes.
-    pub fn kinds(&self) -> (bool, bool) {
-        (self.steps.iter().any(|step| !step.is_write), self.steps.iter().any(|step| step.is_write))
-    }
-
     /// What one operation costs when the conditions of its steps do not hold and the key exists.
     pub fn typical(&self, pattern: &Pattern, version: Version) -> Typical {
         let mut sum = Typical::default();

@@ -5,9 +5,9 @@ use anstyle::{AnsiColor, Style};
 use super::intervals::{self, Intervals};
 use super::quantiles::Quantiles;
 use super::sparkline::{bar, sparkline};
-use super::words;
 use super::wrap::{paint, wrap};
 use super::{About, busy_share, per_s};
+use super::{window_rows, words};
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
 use crate::observe::result::{EventRow, RunResult, Scope};
@@ -184,18 +184,9 @@ fn windows(out: &mut Output, result: &RunResult) {
     else {
         return;
     };
-    let names = ["number", "median P99", "worst P99", "worst P99.9", "at"];
-    out.heading("Windows", &names.map(|name| format!("{name:>13}")).concat());
+    out.heading("Windows", &window_rows::heads());
     for window in all.windows.iter().filter(|window| window.count > 0).take(ROWS_MAX) {
-        let cells = [
-            format_count(window.count as f64),
-            format_span(window.p99_median),
-            format_span(window.p99_worst),
-            format_span(window.p999_worst),
-            format_span(window.p99_worst_at),
-        ];
-        let cells = cells.map(|cell| format!("{cell:>13}")).concat();
-        out.row(&format!("of {}", words::plain_span(window.window)), &cells);
+        out.row(&format!("of {}", words::plain_span(window.window)), &window_rows::cells(window));
     }
 }
 

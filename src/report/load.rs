@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::quantiles::Quantiles;
+use super::window_rows;
 use super::{About, per_s};
 use crate::live::drive::{Driven, LATE_SHARE};
 use crate::observe::histogram::Histogram;
@@ -125,19 +126,10 @@ fn windows(text: &mut String, driven: &Driven) {
     if all.iter().all(|window| window.count == 0) {
         return;
     }
-    let names = ["number", "median P99", "worst P99", "worst P99.9", "at"];
     line(text, "");
-    heading(text, "Windows", &names.map(|name| format!("{name:>13}")).concat());
+    heading(text, "Windows", &window_rows::heads());
     for window in all.iter().filter(|window| window.count > 0) {
-        let cells = [
-            format_count(window.count as f64),
-            format_span(window.p99_median),
-            format_span(window.p99_worst),
-            format_span(window.p999_worst),
-            format_span(window.p99_worst_at),
-        ];
-        let cells: String = cells.iter().map(|cell| format!("{cell:>13}")).collect();
-        row(text, &format!("of {}", format_span(window.window)), &cells);
+        row(text, &format!("of {}", format_span(window.window)), &window_rows::cells(window));
     }
 }
 

@@ -28,6 +28,7 @@ pub mod sweep;
 pub mod sweep_text;
 pub mod uncertainty;
 pub mod validation;
+mod window_rows;
 pub mod words;
 mod wrap;
 

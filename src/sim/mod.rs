@@ -8,6 +8,7 @@ mod alone;
 pub(crate) mod atomic_calls;
 mod hot_key;
 mod info;
+pub(crate) mod kinds;
 mod lane;
 pub(crate) mod member;
 mod node_calls;

@@ -1,5 +1,6 @@
 //! One run from a scenario to its result.
 
+use super::kinds::kinds;
 use super::member::{Fate, Member, Seat};
 use super::replicas;
 use super::start_phase::at_random_phase;
@@ -12,12 +13,11 @@ use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::math::Factor;
 use crate::noise::HostNoise;
-use crate::observe::recorder::{GroupKinds, Recorder};
+use crate::observe::recorder::Recorder;
 use crate::observe::result::{ChildRow, Counters, Errors, MemoryUse, RunResult, TimelineRow};
 use crate::observe::sections::{self, Mark, Recurring};
 use crate::observe::spent::GroupSpent;
 use crate::redis::child::Child;
-use crate::redis::command::Effect;
 use crate::redis::plan::{GroupPlan, plans};
 use crate::redis::server::Server;
 use crate::rng::{StreamId, Streams};
@@ -212,8 +212,7 @@ impl<P: Probe> Simulation<P> {
         let connections = first as usize;
         let read = if version.has(7, 0) { GREEDY_READ_BYTES } else { READ_BYTES };
         let read_cap = plans.iter().map(|plan| plan.read_cap(read)).collect();
-        let kinds: Vec<GroupKinds> =
-            scenario.workloads.iter().zip(&plans).map(|(workload, plan)| kinds(workload, plan)).collect();
+        let kinds: Vec<_> = scenario.workloads.iter().map(kinds).collect();
         // What quiet stretches passed on to replicas is settled at each row, and sections end where rows do: rows are made
         // with or without a reader.
         let rows = options.timeline || options.sections > 0 || !scenario.replicas.is_empty();
@@ -407,24 +406,5 @@ fn clients(
             group(bytes[0] as f64).follow(pattern, &bytes, machine, streams)
         }
         _ => group(plan.mean_request_bytes()),
-    }
-}
-
-fn kinds(workload: &Workload, plan: &GroupPlan) -> GroupKinds {
-    if let (Some(pattern), Some(steps)) = (&workload.pattern, &plan.pattern) {
-        let (reads, writes) = steps.kinds();
-        return GroupKinds { name: workload.name.clone(), operation: pattern.name.clone(), reads, writes };
-    }
-    let is_read = |effect: Effect| matches!(effect, Effect::None | Effect::Read);
-    let effects = || workload.mix.iter().map(|(command, _)| command.effect());
-    let operation = match &workload.mix[..] {
-        [(only, _)] => only.to_string(),
-        mix => mix.iter().map(|(command, share)| format!("{command} {share}")).collect::<Vec<_>>().join(", "),
-    };
-    GroupKinds {
-        name: workload.name.clone(),
-        operation,
-        reads: effects().any(is_read),
-        writes: effects().any(|effect| !is_read(effect)),
     }
 }

@@ -8,8 +8,6 @@ use crate::live::control::Control;
 use crate::live::error::{LiveError, Result};
 use crate::observe::histogram::Histogram;
 use crate::observe::patterns::{PatternResult, PatternSums};
-use crate::observe::recorder::GroupKinds;
-use crate::redis::profile::Effect;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::{Source, Workload};
 use crate::units::{MILLISECOND, NEVER, Nanos};
@@ -283,31 +281,6 @@ fn count(finished: &Finished, sums: &mut PatternSums, sojourn: &mut Histogram) {
         End::ClientDied => sums.died += 1,
     }
     sums.failed += u64::from(finished.end != End::Done);
-}
-
-/// A group as the recorder knows it.
-pub fn kinds(group: &Workload) -> GroupKinds {
-    let is_read = |effect: Effect| matches!(effect, Effect::None | Effect::Read);
-    if let Some(pattern) = &group.pattern {
-        let writes = |step: &crate::scenario::pattern::Step| step.calls.iter().any(|call| call.is_write());
-        return GroupKinds {
-            name: group.name.clone(),
-            operation: pattern.name.clone(),
-            reads: pattern.steps.iter().any(|step| !writes(step)),
-            writes: pattern.steps.iter().any(writes),
-        };
-    }
-    let effects = || group.mix.iter().map(|(command, _)| command.effect());
-    let operation = match &group.mix[..] {
-        [(only, _)] => only.to_string(),
-        mix => mix.iter().map(|(command, share)| format!("{command} {share}")).collect::<Vec<_>>().join(", "),
-    };
-    GroupKinds {
-        name: group.name.clone(),
-        operation,
-        reads: effects().any(is_read),
-        writes: effects().any(|effect| !is_read(effect)),
-    }
 }
 
 /// The server's refusal of a command in the middle of a run, in the shape of other errors.

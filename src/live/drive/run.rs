@@ -12,6 +12,7 @@ use crate::observe::histogram::Histogram;
 use crate::observe::recorder::Recorder;
 use crate::observe::result::{Errors, EventRow, TimelineRow};
 use crate::rng::Streams;
+use crate::sim::kinds::kinds;
 use crate::units::{MILLISECOND, NEVER, Nanos, SECOND};
 
 use super::group::{self, Done, Group};
@@ -115,7 +116,7 @@ impl<'t> Driver<'t> {
             firsts.push(wires.len());
         }
         wires.push(connect(target, &mut poller, wires.len())?);
-        let kinds: Vec<_> = plan.groups.iter().map(group::kinds).collect();
+        let kinds: Vec<_> = plan.groups.iter().map(kinds).collect();
         let recorder = Recorder::new(&kinds, owners.len(), plan.warmup, &plan.windows, Some(plan.interval))
             .with_sections(plan.sections, plan.duration, true);
         let main_thread = target.pid.map(MainThread::of).filter(|thread| thread.cpu_ns().is_ok());
