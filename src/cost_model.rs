@@ -156,6 +156,8 @@ pub struct Client {
     pub per_send: Nanos,
     /// One client thread's time per command it sends and reads \[ns\].
     pub per_command: Nanos,
+    /// One client thread's time per KiB of a write beyond the first \[ns/KiB\].
+    pub per_kib: f64,
     /// What waking a client costs after sleeping so long, as [`Cpu::wakeup`].
     pub wakeup: Vec<(Nanos, Nanos)>,
 }
@@ -175,6 +177,10 @@ pub struct Disk {
     pub fdatasync_busy: Dist,
     /// Bytes to flush, beyond the first page \[ns/KiB\].
     pub fdatasync_per_kib: f64,
+    /// Of an fdatasync, what the thread that calls it is on a core \[ns\].
+    pub fdatasync_cpu: Nanos,
+    /// The same of each KiB beyond the first page \[ns/KiB\].
+    pub fdatasync_cpu_per_kib: f64,
     /// Dirty bytes at which the kernel starts writing back (`vm.dirty_background_bytes`).
     pub dirty_background: u64,
     /// Dirty bytes at which writers are made to wait (`vm.dirty_bytes`).

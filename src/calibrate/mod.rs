@@ -40,7 +40,8 @@
 
 pub mod bench;
 pub mod book;
-pub mod event_loop;
+mod clients;
+mod event_loop;
 pub mod file;
 pub mod fit;
 pub mod forking;

@@ -11,7 +11,7 @@ use super::book::Book;
 use super::file::Head;
 use super::host::{Facts, disk, fsync, memory, noise};
 use super::subject::{CalibrateError, Result, Setting, Subject};
-use super::{event_loop, forking, moving, stream, waking};
+use super::{clients, event_loop, forking, moving, stream, waking};
 
 /// A group of measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,12 @@ const fn group(name: &'static str, what: &'static str, of_server: bool, seconds:
 }
 
 /// All groups, in their order. Those that share servers follow one another.
-pub const GROUPS: [Group; 12] = [
+pub const GROUPS: [Group; 13] = [
     group("noise", "gaps of the host", false, [2, 8]),
     group("memory", "touching, moving and freeing memory", false, [2, 6]),
     group("disk", "bandwidth, write(2), fdatasync", false, [5, 25]),
     group("loop", "event loop and commands", true, [15, 70]),
+    group("clients", "the generator's own time", true, [6, 10]),
     group("waking", "waking up and the network", true, [5, 15]),
     group("aof", "appending to the AOF", true, [6, 25]),
     group("replica", "feeding a replica", true, [5, 20]),
@@ -191,7 +192,7 @@ fn of_server(
         "aof" => subject.refuses(&with(true, false)),
         "replica" => subject.refuses(&with(false, true)),
         "cluster" => subject.refuses_moves(),
-        "waking" | "fork" | "cow" | "child" | "expire" => subject.refuses_fork(),
+        "clients" | "waking" | "fork" | "cow" | "child" | "expire" => subject.refuses_fork(),
         _ => None,
     };
     // PXAT, with which all keys get one deadline.
@@ -202,6 +203,7 @@ fn of_server(
     let mut bench = Bench { subject, book, plan, watch: step, has_noise: true, measured: (0, 0) };
     let done = match group.name {
         "loop" => event_loop::measure(&mut bench),
+        "clients" => clients::measure(&mut bench),
         "waking" => waking::measure(&mut bench),
         "aof" => stream::aof(&mut bench),
         "replica" => stream::replica(&mut bench),

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use crate::cause::Cause;
-use crate::cost_model::CostModel;
+use crate::cost_model::{Client, CostModel};
+use crate::models;
 use crate::observe::result::RunResult;
 use crate::redis::version::Version;
 use crate::scenario::resolve::{Overrides, resolve};
@@ -31,6 +32,8 @@ const WAITS: [Cause; 6] = [
 const FASTEST_DISK: f64 = 1e15;
 /// CPU time of the client's write(2) and read(2) \[ns\].
 const CLIENT_COST: u64 = 500;
+/// Time for which the clients are measured \[s\].
+const CLIENTS_S: f64 = 0.2;
 /// Runs begin with so much that is not counted.
 const WARMUP_S: f64 = 0.005;
 /// Least time that is measured \[s\].
@@ -44,6 +47,8 @@ const CHILD_GONE_S: f64 = 20.0;
 #[derive(Clone, Debug)]
 pub struct Simulated {
     machine: CostModel,
+    /// The clients as they are, not as tight as those that measure.
+    clients: Client,
     version: Version,
 }
 
@@ -55,11 +60,13 @@ impl Simulated {
         // Up to 6.2 a child waits for the disk after each piece: that is no CPU time.
         machine.disk.bandwidth = FASTEST_DISK;
         machine.client.wakeup.clear();
+        let clients = machine.client.clone();
         machine.cpu.wake_client.clear();
         machine.client.per_reply = CLIENT_COST;
         machine.client.per_send = CLIENT_COST;
         machine.client.per_command = 0;
-        Simulated { machine, version }
+        machine.client.per_kib = 0.0;
+        Simulated { machine, clients, version }
     }
 
     fn run(&self, redis: &str, setting: &Setting, rest: &str) -> Result<RunResult> {
@@ -159,6 +166,22 @@ impl Subject for Simulated {
             spent.found = (1.0 - libm::exp(-share)) / share;
         }
         Ok(spent)
+    }
+
+    fn client_rounds(&mut self, rounds: &Rounds) -> Result<f64> {
+        let Rounds { setting, command, clients, pipeline, value, .. } = rounds;
+        // A server that costs nothing: the clients alone say how fast it goes.
+        let mut free = self.clone();
+        let nothing = models::blank("free");
+        (free.machine.cpu, free.machine.network) = (nothing.cpu, nothing.network);
+        free.machine.client = Client { threads: 1, ..self.clients.clone() };
+        let rest = format!(
+            "[[workload]]\nloop = \"closed\"\nconnections = {clients}\npipeline = {pipeline}\noperation = \"{command}\"\n\
+             value-size = \"{value}B\"\n[run]\nduration = \"{}s\"\nwarmup = \"{WARMUP_S}s\"\n",
+            WARMUP_S + CLIENTS_S
+        );
+        let result = free.run("", setting, &rest)?;
+        Ok(CLIENTS_S * SECOND as f64 * f64::from(*pipeline) / result.completed as f64)
     }
 
     fn paced(&mut self, paced: &Paced) -> Result<PacedSpent> {

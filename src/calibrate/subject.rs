@@ -200,6 +200,12 @@ pub trait Subject {
     /// # Errors
     /// As the subject.
     fn rounds(&mut self, rounds: &Rounds) -> Result<Spent>;
+    /// A closed loop of the load generator, spinning: time of its thread a round, which is the reply to a connection and
+    /// its next write \[ns\].
+    ///
+    /// # Errors
+    /// As the subject.
+    fn client_rounds(&mut self, rounds: &Rounds) -> Result<f64>;
     /// Runs paced commands.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::redis::version::Version;
 use super::bench::{Bench, Plan};
 use super::book::Book;
 use super::simulated::Simulated;
-use super::{event_loop, forking, stream, waking};
+use super::{clients, event_loop, forking, stream, waking};
 
 /// Prices that the designs tell apart by themselves.
 const FITTED: &[&str] = &[
@@ -49,11 +49,22 @@ const FITTED: &[&str] = &[
     "child.aof-per-kib",
 ];
 
+/// Prices of which the fits know sums, curves, or what clients take.
+const OTHERS: &[&str] = &[
+    "cpu.read",
+    "cpu.write",
+    "cpu.wakeup",
+    "client.per-reply",
+    "client.per-send",
+    "client.per-command",
+    "client.per-kib",
+];
+
 /// A machine that is not the prior: every price that is fitted is off by its own factor.
 fn machine() -> crate::cost_model::CostModel {
     let (mut model, _) = models::load("two-core-vm").expect("built in");
     let factors = [0.7, 1.4, 0.85, 1.2, 1.55];
-    for (index, name) in FITTED.iter().chain(&["cpu.read", "cpu.write", "cpu.wakeup"]).enumerate() {
+    for (index, name) in FITTED.iter().chain(OTHERS).enumerate() {
         let factor = format!("x{}", factors[index % factors.len()]);
         models::override_price(&mut model, name, &factor).expect("a price");
     }
@@ -86,6 +97,7 @@ fn calibrated(version: Version) -> (crate::cost_model::CostModel, Book) {
     };
     for stage in [
         event_loop::measure,
+        clients::measure,
         waking::measure,
         stream::aof,
         stream::replica,
@@ -110,12 +122,14 @@ fn every_fitted_price_comes_back_from_the_simulator_within_three_per_cent() {
                 off.push(format!("{name}: {found:.1} for {known:.1}"));
             }
         };
-        for name in FITTED {
+        for name in FITTED.iter().chain(&OTHERS[5..]) {
             compare(name, book.number(name), known.number(name));
             assert!(book.finding(name).is_some(), "{name} was not measured: {:?}", book.skipped());
         }
         let client = |book: &Book| book.number("cpu.read") + book.number("cpu.write");
         compare("cpu.read + cpu.write", client(&book), client(&known));
+        let clients = |book: &Book| book.number("client.per-reply") + book.number("client.per-send");
+        compare("client.per-reply + client.per-send", clients(&book), clients(&known));
         let Some(Value::Curve(points)) = book.finding("cpu.wakeup").map(|finding| finding.value.clone())
         else {
             panic!("no curve of waking up: {:?}", book.skipped());

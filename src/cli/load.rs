@@ -62,6 +62,8 @@ struct LoadOutput {
     server_cpu_ns_per_command: Option<f64>,
     /// The generator spun.
     spin: bool,
+    /// Share of its time in which a spinning generator sent or read, 0 to 1; null of one that sleeps.
+    busy_share: Option<f64>,
 }
 
 /// Runs the subcommand.
@@ -235,6 +237,7 @@ fn json_text(driven: &Driven, about: &About) -> Vec<u8> {
         late: driven.is_late(),
         server_cpu_ns_per_command: driven.cpu_ns_per_command(),
         spin: driven.spin,
+        busy_share: driven.busy_share(),
     };
     output["load"] = serde_json::to_value(load).unwrap_or(Value::Null);
     let mut bytes = serde_json::to_vec_pretty(&output).expect("plain values are always JSON");

@@ -90,6 +90,8 @@ impl ClientGroup {
     ) -> Self {
         let connections = workload.connections;
         let threads = machine.client.threads.clamp(1, connections);
+        let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
+        let carried = ((kib - 1.0).max(0.0) * machine.client.per_kib).round() as Nanos;
         let arrivals = streams.open(StreamId::Arrivals, index as u64);
         let origin = match &workload.source {
             Source::Open { schedule, arrivals: spread } => Origin::Open(Box::new(OpenLoop::new(
@@ -103,10 +105,10 @@ impl ClientGroup {
             Source::Closed { think } => {
                 let client = &machine.client;
                 let commands = client.per_command * workload.pipeline as u64;
-                let one = client.per_reply + client.per_send + commands;
+                let one = client.per_reply + client.per_send + carried + commands;
                 let spread = one * connections as u64 / threads as u64 + think.mean() as Nanos;
                 let in_order = threads == 1 && machine.network.jitter.fixed().is_some();
-                let per_send = client.per_send;
+                let per_send = client.per_send + carried;
                 Origin::Closed(ClosedLoop::new(
                     connections,
                     threads,
@@ -118,11 +120,10 @@ impl ClientGroup {
                 ))
             }
         };
-        let kib = request_bytes * workload.pipeline as f64 / KIB as f64;
         let transmission = (kib * machine.network.per_kib).round() as Nanos;
         let wakeup = Curve::new(&machine.client.wakeup);
         let wakes = wakeup.at(sleep_before_send(workload, machine, threads));
-        let way_in = wakes + machine.client.per_send + machine.network.one_way + transmission;
+        let way_in = wakes + machine.client.per_send + carried + machine.network.one_way + transmission;
         let mut group = ClientGroup {
             index,
             origin,
@@ -140,7 +141,7 @@ impl ClientGroup {
             wake_client: (machine.client.local && machine.cpu.wake_client.iter().any(|point| point.1 > 0))
                 .then(|| Curve::new(&machine.cpu.wake_client)),
             per_reply: machine.client.per_reply,
-            per_send: machine.client.per_send,
+            per_send: machine.client.per_send + carried,
             per_command: machine.client.per_command,
             client_busy: 0,
         };

@@ -199,6 +199,7 @@ pub fn blank(name: &str) -> CostModel {
             per_reply: 0,
             per_send: 0,
             per_command: 0,
+            per_kib: 0.0,
             wakeup: Vec::new(),
         },
         disk: Disk {
@@ -208,6 +209,8 @@ pub fn blank(name: &str) -> CostModel {
             fdatasync: free.clone(),
             fdatasync_busy: free,
             fdatasync_per_kib: 0.0,
+            fdatasync_cpu: 0,
+            fdatasync_cpu_per_kib: 0.0,
             dirty_background: u64::MAX,
             dirty_limit: u64::MAX,
             dirty_expire: 30 * crate::units::SECOND,

@@ -160,6 +160,7 @@ pub const PRICES: &[Price] = &[
     cpu("client.per-reply", |m| Slot::Whole(&mut m.client.per_reply)),
     cpu("client.per-send", |m| Slot::Whole(&mut m.client.per_send)),
     cpu("client.per-command", |m| Slot::Whole(&mut m.client.per_command)),
+    per_kib("client.per-kib", |m| Slot::Real(&mut m.client.per_kib)),
     price("client.wakeup", Unit::Curve, 0.0, 3600.0 * S, |m| Slot::Curve(&mut m.client.wakeup)),
     bandwidth("disk.bandwidth", |m| Slot::Real(&mut m.disk.bandwidth)),
     cpu("disk.write", |m| Slot::Whole(&mut m.disk.write)),
@@ -167,6 +168,8 @@ pub const PRICES: &[Price] = &[
     price("disk.fdatasync", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.disk.fdatasync)),
     price("disk.fdatasync-busy", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.disk.fdatasync_busy)),
     per_kib("disk.fdatasync-per-kib", |m| Slot::Real(&mut m.disk.fdatasync_per_kib)),
+    cpu("disk.fdatasync-cpu", |m| Slot::Whole(&mut m.disk.fdatasync_cpu)),
+    per_kib("disk.fdatasync-cpu-per-kib", |m| Slot::Real(&mut m.disk.fdatasync_cpu_per_kib)),
     price("disk.dirty-background", Unit::Bytes, 64.0 * KIB as f64, 64.0 * TIB, |m| {
         Slot::Whole(&mut m.disk.dirty_background)
     }),

@@ -11,6 +11,7 @@ pub mod cohort;
 pub mod collection;
 pub mod command;
 pub mod config;
+pub mod contention;
 pub mod cow;
 pub mod cron;
 pub mod dict;

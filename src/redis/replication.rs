@@ -353,7 +353,7 @@ impl Server {
         if bytes > 0 {
             let cost = write + self.replication.copy.of(bytes);
             self.main.charge(Cause::ReplicaWrite, cost);
-            self.main.charge(Cause::CoreContention, self.stretch.of(cost));
+            self.wait_for_core(cost);
             let end = self.replication.links[index].node.sent + bytes;
             let work = self.replication.work_until(index, end);
             let at = self.main.now;

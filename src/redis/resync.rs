@@ -230,7 +230,7 @@ impl Server {
         let pair = self.prices.cpu.pipe_copy;
         let cost = pieces * (pair + (links.len() as u64 - 1) * pair / 2);
         self.main.charge(Cause::DisklessCopy, cost);
-        self.main.charge(Cause::CoreContention, self.stretch.of(cost));
+        self.wait_for_core(cost);
         // The child fills the pipe while the thread is elsewhere, and then waits.
         let next_at = (first.next_at + pieces * piece).max(self.main.now.saturating_sub(PIPE_PIECES * piece));
         for &index in &links {
@@ -288,7 +288,7 @@ impl Server {
     fn send_bulk(&mut self, index: usize) {
         let cost = self.prices.cpu.pipe_copy;
         self.main.charge(Cause::RdbSend, cost);
-        self.main.charge(Cause::CoreContention, self.stretch.of(cost));
+        self.wait_for_core(cost);
         let now = self.main.now;
         let link = &mut self.replication.links[index];
         let moved = link.sync.left.min(PIECE);

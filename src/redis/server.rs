@@ -21,8 +21,8 @@ use super::streams::Streams as StreamKeys;
 use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
-use crate::math::Factor;
 use crate::observe::result::{ChildRow, Counters};
+use crate::redis::contention::Contention;
 use crate::rng::Stream;
 use crate::units::{MIB, NEVER, Nanos, SECOND};
 
@@ -75,8 +75,8 @@ pub struct Server {
     pub client_load: f64,
     /// Cores that other servers on this machine, their children and their clients use now.
     pub neighbour_load: f64,
-    /// Extra time a nanosecond of work costs while there are fewer cores than threads.
-    pub stretch: Factor,
+    /// What the main thread waits for cores that others use.
+    pub contention: Contention,
     /// Every command of a kind costs the same now, so nothing needs to be drawn.
     pub all_alike: bool,
     /// Something depends on which key a command addresses.
@@ -195,7 +195,7 @@ impl Server {
             self.keyspace.is_complete() && !rehashing && !self.gated && !by_class && !self.expires.is_on();
         let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load + self.neighbour_load;
         let cores = self.prices.machine.cores as f64;
-        self.stretch = Factor::new(((runnable - cores) / cores).max(0.0));
+        self.contention.set(runnable, cores);
     }
 
     /// The main hash table has grown by a table of `bytes`.
@@ -212,6 +212,15 @@ impl Server {
     pub(super) fn table_freed(&mut self, bytes: u64) {
         let span = (bytes as f64 / MIB as f64 * self.prices.memory.free_per_mib as f64) as Nanos;
         self.main.block(Cause::TableFree, span, || format!("{} MiB", bytes / MIB));
+    }
+
+    /// The main thread has worked for `span`: it waits for a core if there are too few.
+    #[inline(always)]
+    pub fn wait_for_core(&mut self, span: Nanos) {
+        let wait = self.contention.after(span, self.main.now);
+        if wait > 0 {
+            self.main.block(Cause::CoreContention, wait, String::new);
+        }
     }
 
     /// The commands of a turn have been executed: takes their time, hands their bytes on.

@@ -18,8 +18,8 @@ use super::server::{Rdb, Server};
 use super::streams::Streams as StreamKeys;
 use crate::client::keys::KeySampler;
 use crate::dist::Dist;
-use crate::math::Factor;
 use crate::observe::result::Counters;
+use crate::redis::contention::Contention;
 use crate::rng::{StreamId, Streams, Uniform};
 use crate::scenario::{Scenario, ttl};
 use crate::units::{KIB, Nanos, SECOND};
@@ -120,7 +120,7 @@ impl Server {
             changes: if config.appendonly { 0 } else { start.changes_since_save },
             client_load: 0.0,
             neighbour_load: 0.0,
-            stretch: Factor::default(),
+            contention: Contention::new(machine.machine.cores, streams.open(StreamId::CoreContention, 0)),
             all_alike: false,
             keys_matter: true,
             gated: false,

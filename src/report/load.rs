@@ -167,7 +167,10 @@ fn stalls(text: &mut String, stalls: &[EventRow]) {
 
 /// Whether the generator kept its own times.
 fn lateness(driven: &Driven) -> String {
-    let manner = if driven.spin { "spinning" } else { "sleeping" };
+    let manner = match driven.busy_share() {
+        Some(busy) => format!("spinning, busy {:.0} %", 100.0 * busy),
+        None => "sleeping".to_owned(),
+    };
     let Some(is_late) = driven.is_late() else {
         return format!("Generator: {manner}; a closed loop has no times to be late for.");
     };

@@ -32,6 +32,7 @@ impl<P: Probe> Simulation<P> {
             && self.groups.len() == 1
             && self.member.as_ref().is_none_or(|member| member.is_quiet())
             && !self.waiting.any
+            && !server.contention.is_on()
             && self.backlog.is_empty()
             && !server.gated
             && (server.keyspace.is_complete() || server.expires.is_on())
@@ -91,8 +92,7 @@ impl<P: Probe> Simulation<P> {
             }
             let turn = lane.execute::<KIND>(few, server, plan);
             let busy = lane.turn + lane.read * count as u64 + turn.cpu + turn.cow;
-            let stretched = lane.stretch.of(busy);
-            let executed_at = polled_at + busy + stretched;
+            let executed_at = polled_at + busy;
             let cost = if turn.aof_bytes > 0 { server.disk.write_cost(turn.aof_bytes) } else { 0 };
             let flushed_at = executed_at + cost;
             // A window that ends during the flush ends before the reply.
@@ -100,7 +100,6 @@ impl<P: Probe> Simulation<P> {
             if ends || !sums.take(&turn, &lane, server) {
                 break Some((count, Unfinished::Executed(turn)));
             }
-            sums.contention += stretched;
             sums.add(&turn, count as u64, cost, (executed_at, flushed_at));
             if KIND != ALIKE && turn.alike < count as u64 {
                 lane.settle(&mut sums.work, server);
@@ -112,10 +111,8 @@ impl<P: Probe> Simulation<P> {
                 }
                 let wakes = if lane.reads_later { 0 } else { group.wake_cost(unit.connection, now) };
                 let reply = lane.write * (1 + unit.reply_bytes / MAX_WRITE) + wakes;
-                let reply_stretched = lane.stretch.of(reply);
-                now += reply + reply_stretched;
+                now += reply;
                 sums.reply += reply;
-                sums.contention += reply_stretched;
                 let at = now + transmission.of(unit.reply_bytes);
                 let &Unit { arrived_at, connection, reads, writes, .. } = unit;
                 if lane.reads_later {
@@ -185,7 +182,6 @@ impl<P: Probe> Simulation<P> {
             turn: server.prices.cpu.turn,
             read: server.prices.cpu.read,
             write: server.prices.cpu.write,
-            stretch: server.stretch,
             commands,
             volatile_keys,
             has_room: volatile_keys == 0 || server.tables_have_room(volatile_keys),
@@ -232,7 +228,6 @@ impl<P: Probe> Simulation<P> {
         take(Cause::Read, sums.reads * prices.read);
         take(Cause::Command, work.cpu);
         take(Cause::Cow, work.cow);
-        take(Cause::CoreContention, sums.contention);
         take(Cause::AofWrite, sums.aof_write);
         take(Cause::Reply, sums.reply);
         take(Cause::ReplicaWrite, sums.replicas);

@@ -2,7 +2,6 @@
 
 use super::alone::{ALIKE, RENEWING};
 use crate::client::group::Unit;
-use crate::math::Factor;
 use crate::redis::plan::{Alike, GroupPlan};
 use crate::redis::server::Server;
 use crate::redis::work::Work;
@@ -24,7 +23,6 @@ pub(super) struct Sums {
     pub(super) largest: u64,
     pub(super) idle: Nanos,
     pub(super) wake: Nanos,
-    pub(super) contention: Nanos,
     pub(super) aof_write: Nanos,
     pub(super) aof_writes: u64,
     pub(super) reply: Nanos,
@@ -52,7 +50,6 @@ impl Sums {
             largest: 0,
             idle: 0,
             wake: 0,
-            contention: 0,
             aof_write: 0,
             aof_writes: 0,
             reply: 0,
@@ -92,10 +89,8 @@ impl Sums {
             true => lane.replicas,
             false => server.replication.writes_of(bytes, &server.prices),
         };
-        let stretched = number * lane.stretch.of(cost);
         self.replicas += number * cost;
-        self.contention += stretched;
-        let done_at = now + number * cost + stretched;
+        let done_at = now + number * cost;
         self.sent += 1;
         self.sent_first = self.sent_first.min(done_at);
         self.sent_last = done_at;
@@ -185,7 +180,6 @@ pub(super) struct Lane {
     pub(super) turn: Nanos,
     pub(super) read: Nanos,
     pub(super) write: Nanos,
-    pub(super) stretch: Factor,
     /// Commands of a client write.
     pub(super) commands: u32,
     /// Keys with a time to live that it may name, and whether the tables have room for them.

@@ -105,7 +105,7 @@ impl<P: Probe> Simulation<P> {
             flushed = self.server.cron();
             self.update_special();
         }
-        if self.server.main.now >= self.noise.next_at() {
+        if self.server.main.now >= self.noise.next_at().min(self.server.contention.next_at()) {
             self.host_gaps(0);
         }
         self.before_flush();
@@ -302,11 +302,10 @@ impl<P: Probe> Simulation<P> {
     pub(super) fn charge_turn(&mut self, clients: u64, work: &Work) {
         let prices = &self.server.prices.cpu;
         let (turn, read) = (prices.turn, prices.read * clients);
-        let extra = self.server.stretch.of(turn + read + work.cpu + work.cow + work.rehash);
         self.server.main.charge(Cause::EventLoop, turn);
         self.server.main.charge(Cause::Read, read);
-        self.server.main.charge(Cause::CoreContention, extra);
         self.server.executed(work);
+        self.server.wait_for_core(turn + read + work.cpu + work.cow + work.rehash);
     }
 
     /// Whether no connection has more than one unit and none exceeds one read.
@@ -382,7 +381,7 @@ impl<P: Probe> Simulation<P> {
             let wakes = self.groups[group].wake_cost(connection, self.server.main.now);
             let cost = write * (1 + bytes / MAX_WRITE) + wakes;
             self.server.main.charge(Cause::Reply, cost);
-            self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
+            self.server.wait_for_core(cost);
             let sent_at = self.server.main.now;
             let out_at = sent_at + self.transmission.of(bytes);
             let read_at = self.groups[group].receive(connection, commands, out_at);

@@ -88,7 +88,7 @@ impl<P: Probe> Simulation<P> {
         };
         let cost = self.units.iter().enumerate().filter(waits).count() as u64 * each;
         self.server.main.charge(Cause::Command, cost);
-        self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
+        self.server.wait_for_core(cost);
         let (now, changes) = (self.server.main.now, self.server.changes);
         let mut place = 0;
         for index in 0..self.units.len() {
@@ -173,7 +173,7 @@ impl<P: Probe> Simulation<P> {
             let wakes = self.groups[group].wake_cost(unit.connection, self.server.main.now);
             let cost = self.server.prices.cpu.write + wakes;
             self.server.main.charge(Cause::Reply, cost);
-            self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
+            self.server.wait_for_core(cost);
             let sent_at = self.server.main.now;
             let out_at = sent_at + self.transmission.of(unit.reply_bytes + WAIT_REPLY);
             let read_at = self.groups[group].receive(unit.connection, unit.commands, out_at);

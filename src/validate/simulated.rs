@@ -9,6 +9,7 @@ use crate::cluster;
 use crate::cost_model::CostModel;
 use crate::experiment::Pool;
 use crate::observe::result::{RunResult, TimelineRow};
+use crate::redis::config::AppendFsync;
 use crate::scenario::Scenario;
 use crate::sim::{RunOptions, SimError};
 use crate::units::{MILLISECOND, Nanos};
@@ -125,7 +126,7 @@ fn observed(scenario: &Scenario, result: &RunResult) -> Observed {
     let mut seen = Observed {
         measured: result.duration - result.warmup,
         commands: result.completed,
-        cpu: Some(on_core(&result.busy)),
+        cpu: Some(on_core(&result.busy) + in_fsyncs(scenario, result)),
         sojourn: all.map(|all| all.sojourn.clone()).unwrap_or_default(),
         rows,
         children: children.collect(),
@@ -149,6 +150,12 @@ fn observed(scenario: &Scenario, result: &RunResult) -> Observed {
 fn on_core(busy: &[Nanos]) -> Nanos {
     let total: Nanos = busy.iter().sum();
     total - OFF_CORE.iter().map(|&cause| busy[cause as usize]).sum::<Nanos>()
+}
+
+/// Of the main thread's own fdatasyncs under `always`, what they are on a core.
+fn in_fsyncs(scenario: &Scenario, result: &RunResult) -> Nanos {
+    let own = scenario.redis.appendonly && scenario.redis.appendfsync == AppendFsync::Always;
+    if own { result.counters.aof_fsyncs * scenario.machine.disk.fdatasync_cpu } else { 0 }
 }
 
 fn row(row: &TimelineRow) -> Row {

@@ -30,6 +30,12 @@ const LONG_ENOUGH: Duration = Duration::from_millis(4);
 /// Quantiles of a file, and the samples that each needs.
 const KEPT: [(f64, usize); 6] = [(0.0, 1), (0.1, 20), (0.5, 3), (0.9, 30), (0.99, 200), (0.999, 3000)];
 
+/// CPU time of this thread so far \[ns\].
+fn cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
 /// Samples \[ns\] of appending and syncing, one after the other.
 fn samples(folder: &Path, bytes: usize, count: usize, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<f64>> {
     let mut file = nameless(folder)?;
@@ -92,21 +98,44 @@ pub fn measure(
     book: &mut Book,
 ) -> Result<()> {
     let how = "4 KiB appended and synced, back to back";
-    tell("disk.fdatasync", samples(folder, APPENDED, alone, go_on)?, how, book);
-    let mut rows = Vec::new();
-    for size in SIZES {
-        if let Some(median) = Repeats::of(&samples(folder, size, OF_EACH, go_on)?) {
-            let kib = (size - SIZES[0]) as f64 / KIB as f64;
-            rows.push(Row::new(&[1.0, kib], median.median));
-        }
-    }
-    let fit = least_squares(&rows);
-    let slope = fit.as_ref().and_then(|fit| Repeats::of(&[fit.coefficients[1]]));
-    let how = "medians of 12 fdatasyncs of 4 KiB to 2 MiB";
-    book.number_found("disk.fdatasync-per-kib", slope, how, fit.map(|fit| fit.residual));
+    let begun = cpu();
+    let times = samples(folder, APPENDED, alone, go_on)?;
+    let write = book.number("disk.write");
+    let each = Repeats::of(&[(cpu() - begun) / times.len().max(1) as f64]).map(|each| each.less(write));
+    tell("disk.fdatasync", times, how, book);
+    let how = "CPU of the thread that appends 4 KiB and syncs, less disk.write";
+    book.number_found("disk.fdatasync-cpu", each, how, None);
+    sizes(folder, go_on, book)?;
     let busy = beside_writer(folder, beside, go_on)?;
     tell("disk.fdatasync-busy", busy, "the same beside a writer at full speed", book);
     waits(folder, go_on, book)
+}
+
+/// What each further KiB takes: time until it is there, and CPU of the thread that waits for that.
+fn sizes(folder: &Path, go_on: &mut dyn FnMut() -> bool, book: &mut Book) -> Result<()> {
+    let (mut times, mut cpus) = (Vec::new(), Vec::new());
+    let copied = 1e9 * KIB as f64 / book.number("disk.page-cache-bandwidth").max(1.0);
+    for size in SIZES {
+        let begun = cpu();
+        let samples = samples(folder, size, OF_EACH, go_on)?;
+        let each = (cpu() - begun) / samples.len().max(1) as f64;
+        if let Some(median) = Repeats::of(&samples) {
+            let kib = (size - SIZES[0]) as f64 / KIB as f64;
+            times.push(Row::new(&[1.0, kib], median.median));
+            // write(2) is the caller's as well.
+            cpus.push(Row::new(&[1.0, kib], each - kib * copied));
+        }
+    }
+    let how = "medians of 12 fdatasyncs of 4 KiB to 2 MiB";
+    let mut tell = |price, rows: &[Row], how: &str| {
+        let fit = least_squares(rows);
+        let slope = fit.as_ref().and_then(|fit| Repeats::of(&[fit.coefficients[1]]));
+        book.number_found(price, slope, how, fit.map(|fit| fit.residual));
+    };
+    tell("disk.fdatasync-per-kib", &times, how);
+    let how = "CPU of the thread that appends 4 KiB to 2 MiB and syncs, less disk.page-cache-bandwidth";
+    tell("disk.fdatasync-cpu-per-kib", &cpus, how);
+    Ok(())
 }
 
 /// Samples while another thread writes another file as fast as it can.

@@ -3,6 +3,7 @@
 //! Of our own: a server for each setting, the two last ones kept, so that what is compared is asked in turns. Somebody's:
 //! what needs no other settings, on keys of a prefix that are deleted in the end.
 
+mod driven;
 mod forks;
 mod nodes;
 mod server;
@@ -189,6 +190,12 @@ impl Subject for Live {
 
     fn rounds(&mut self, rounds: &Rounds) -> Result<Spent> {
         self.server(&rounds.setting)?.rounds(rounds)
+    }
+
+    fn client_rounds(&mut self, rounds: &Rounds) -> Result<f64> {
+        let program = self.program()?;
+        let mut server = Server::start(&program, &[])?;
+        driven::closed_loop(server.control().address(), rounds)
     }
 
     fn paced(&mut self, paced: &Paced) -> Result<PacedSpent> {

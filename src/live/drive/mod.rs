@@ -121,6 +121,9 @@ pub struct Driven {
     pub lateness: Histogram,
     /// The generator did not sleep.
     pub spin: bool,
+    /// Time that the generator's thread spent on sending and reading over the measured time \[ns\], and client writes that it
+    /// sent in it; what a spinning thread looks in vain does not count. None of a generator that sleeps.
+    pub own: Option<(Nanos, u64)>,
     /// CPU time of the server's main thread over the measured time \[ns\]; none where nothing tells.
     pub server_cpu: Option<Nanos>,
     /// Replies read in the measured time.
@@ -141,6 +144,12 @@ impl Driven {
         let all = self.result.scopes.first().map(|scope| &scope.sojourn)?;
         let beyond = |q| self.lateness.quantile(q) as f64 > LATE_SHARE * all.quantile(q) as f64;
         (self.lateness.count() > 0).then(|| beyond(0.5) || beyond(0.99))
+    }
+
+    /// Share of its time in which a spinning generator sent or read; near 1 it is what limits the rate.
+    pub fn busy_share(&self) -> Option<f64> {
+        let measured = self.result.duration.saturating_sub(self.result.warmup).max(1);
+        self.own.map(|own| own.0 as f64 / measured as f64)
     }
 
     /// CPU time of the server's main thread a command \[ns\].

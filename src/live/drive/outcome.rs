@@ -35,6 +35,7 @@ pub struct Measured {
     pub samples: Vec<Sample>,
     pub lateness: Histogram,
     pub spin: bool,
+    pub own: Option<(Nanos, u64)>,
     pub info: Info,
 }
 
@@ -89,6 +90,7 @@ pub fn assemble(plan: &Plan, measured: Measured) -> Driven {
         result,
         lateness: measured.lateness,
         spin: measured.spin,
+        own: measured.own,
         server_cpu,
         answered: measured.answered,
         samples,

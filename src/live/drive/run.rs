@@ -93,8 +93,12 @@ pub(super) struct Driver<'t> {
     arrived: u64,
     answered: u64,
     replies: u64,
+    /// Client writes sent.
+    sent: u64,
     last_reply_at: Nanos,
     spin: bool,
+    /// Time of passes that sent or read something, and client writes, of the measured time.
+    own: (Nanos, u64),
     pub(super) main_thread: Option<MainThread>,
     warmup: Nanos,
     horizon: Nanos,
@@ -143,8 +147,10 @@ impl<'t> Driver<'t> {
             arrived: 0,
             answered: 0,
             replies: 0,
+            sent: 0,
             last_reply_at: 0,
             spin: plan.spin,
+            own: (0, 0),
             main_thread,
             warmup: plan.warmup,
             horizon: plan.duration,
@@ -167,6 +173,7 @@ impl<'t> Driver<'t> {
             if now >= self.horizon {
                 break;
             }
+            let (began, done) = (now, (self.sent, self.replies));
             self.ask(plan, now)?;
             self.send_due(now)?;
             if now >= self.recorder.next_tick_at() {
@@ -188,6 +195,10 @@ impl<'t> Driver<'t> {
             let blind = if self.spin { now - looked_at } else { 0 };
             looked_at = now;
             self.read_ready(blind)?;
+            if (self.sent, self.replies) != done && began >= self.warmup {
+                self.own.0 += self.now() - began;
+                self.own.1 += self.sent - done.0;
+            }
             self.groups.iter_mut().for_each(|group| group.time_passes(now));
         }
         self.settle()
@@ -225,6 +236,7 @@ impl<'t> Driver<'t> {
                     }
                 }
                 self.flush(first + sent.connection as usize)?;
+                self.sent += 1;
                 burst += 1;
                 now = self.now();
             }
@@ -407,6 +419,7 @@ impl<'t> Driver<'t> {
                 samples: self.samples,
                 lateness: self.lateness,
                 spin: self.spin,
+                own: self.spin.then_some(self.own),
                 info,
             },
         )

@@ -321,13 +321,12 @@ impl<'a> Engine<'a> {
             part.service = work.cpu + work.cow + work.rehash - (before.cpu + before.cow + before.rehash);
         }
         let (pass, read) = (server.prices.cpu.turn, server.prices.cpu.read * self.turn.served.len() as u64);
-        let contention = server.stretch.of(pass + read + work.cpu + work.cow + work.rehash);
         server.main.charge(Cause::EventLoop, pass);
         server.main.charge(Cause::Read, read);
-        server.main.charge(Cause::CoreContention, contention);
         if !self.turn.served.is_empty() {
             server.executed(work);
         }
+        server.wait_for_core(pass + read + work.cpu + work.cow + work.rehash);
         self.turn.executed_at = server.main.now;
         self.next_phase(Event::Cron);
     }
@@ -381,7 +380,7 @@ impl<'a> Engine<'a> {
         let wakes = self.clients[group].wake_cost(connection, self.server.main.now);
         let cost = self.server.prices.cpu.write * (1 + bytes / 65536) + wakes;
         self.server.main.charge(Cause::Reply, cost);
-        self.server.main.charge(Cause::CoreContention, self.server.stretch.of(cost));
+        self.server.wait_for_core(cost);
         let sent_at = self.server.main.now;
         let out_at = sent_at + self.transmission.of(bytes);
         let (here_at, think) = self.clients[group].replied(connection, commands, out_at);
