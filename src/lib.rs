@@ -58,6 +58,7 @@
 //! | [`pilot`] | a warm-up found by running the first half |
 //! | [`coverage`] | how often intervals hold the truth |
 //! | [`live`] | real servers: connections, servers of our own, a load generator |
+//! | [`lesson`] | failure modes taught: a question, runs, a picture, an exercise |
 //! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`validate`] | predictions against measurements |
 //! | [`cli`] | the command line |
@@ -75,6 +76,7 @@ pub mod coverage;
 pub mod curve;
 pub mod dist;
 pub mod experiment;
+pub mod lesson;
 pub mod live;
 pub mod math;
 pub mod models;

@@ -59,7 +59,7 @@ pub struct CompareArgs {
 }
 
 /// A and B, and how they are compared.
-struct Plan {
+pub(super) struct Plan {
     a: Scenario,
     b: Scenario,
     /// Names of both.
@@ -124,7 +124,7 @@ impl Plan {
 }
 
 /// Reads both scenarios and the flags, all of their problems at once.
-fn plan(args: &CompareArgs, terminal: &Terminal) -> Result<Plan, Failure> {
+pub(super) fn plan(args: &CompareArgs, terminal: &Terminal) -> Result<Plan, Failure> {
     if args.other.is_none() && args.to.is_empty() {
         return Err(Failure::Usage(
             "there is nothing to compare it with\n  name another scenario, or say what changes: --to redis.appendfsync=always"

@@ -30,7 +30,7 @@ use crate::units::format_count;
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
-    scenario: ScenarioFlags,
+    pub(super) scenario: ScenarioFlags,
     #[command(flatten)]
     prices: PriceFlags,
     #[command(flatten)]

@@ -90,7 +90,7 @@ pub struct SizeArgs {
 }
 
 /// What is to be done, sound in every part.
-struct Plan {
+pub(super) struct Plan {
     template: Template,
     scenario: Scenario,
     unknown: Unknown,
@@ -167,7 +167,7 @@ fn stopped(stop: Stop) -> Failure {
 }
 
 /// Reads all flags; every problem at once.
-fn plan(args: &SizeArgs) -> Result<Plan, Failure> {
+pub(super) fn plan(args: &SizeArgs) -> Result<Plan, Failure> {
     let template = input::template(&args.scenario)?;
     let scenario = template.resolve()?;
     let mut problems = Vec::new();

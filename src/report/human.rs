@@ -14,13 +14,13 @@ use crate::observe::result::{EventRow, RunResult, Scope};
 use crate::units::{Nanos, format_count, format_span};
 
 /// Columns of the whole output.
-pub(super) const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 /// Columns of a row's name.
 const LABEL: usize = 16;
 /// Cells of the longest bar.
 const BAR: usize = 24;
 /// Cells of the sparkline.
-pub(super) const SPARK: usize = 72;
+pub(crate) const SPARK: usize = 72;
 /// Most rows of stalls, of groups, of causes and of notes.
 const ROWS_MAX: usize = 5;
 /// Share of the requests that may be without an answer at the end of any run.
@@ -28,12 +28,12 @@ const UNDER_WAY: f64 = 0.001;
 /// Causes below this share of the busy time are left out.
 const SHARE_SHOWN: f64 = 0.002;
 
-pub(super) const TITLE: Style = Style::new().bold();
-pub(super) const HEADING: Style = AnsiColor::Cyan.on_default().bold();
+pub(crate) const TITLE: Style = Style::new().bold();
+pub(crate) const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const ANSWER: Style = Style::new().bold();
-pub(super) const FAINT: Style = Style::new().dimmed();
-pub(super) const BARS: Style = AnsiColor::Cyan.on_default();
-pub(super) const WRONG: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const BARS: Style = AnsiColor::Cyan.on_default();
+pub(crate) const WRONG: Style = AnsiColor::Red.on_default().bold();
 
 /// The whole output, with colours as ANSI sequences.
 pub fn render(result: &RunResult, about: &About) -> String {

@@ -23,14 +23,14 @@ mod replicas;
 pub mod replicated;
 pub mod sensitivity;
 pub mod size;
-mod sparkline;
+pub(crate) mod sparkline;
 pub mod sweep;
 pub mod sweep_text;
 pub mod uncertainty;
 pub mod validation;
 mod window_rows;
 pub mod words;
-mod wrap;
+pub(crate) mod wrap;
 
 use crate::observe::result::RunResult;
 use crate::scenario::{Scenario, Source};

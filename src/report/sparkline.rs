@@ -8,6 +8,15 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// One character per `width`-th of `values`, the largest value of each part on a logarithmic scale from the smallest
 /// to the largest part; a space where there is no value.
 pub fn sparkline(values: &[Option<Nanos>], width: usize) -> String {
+    scaled(values, width, &|value| libm::log(value.max(1) as f64))
+}
+
+/// The same on a linear scale, for what is often 0.
+pub fn linear_sparkline(values: &[Option<Nanos>], width: usize) -> String {
+    scaled(values, width, &|value| value as f64)
+}
+
+fn scaled(values: &[Option<Nanos>], width: usize, scale: &dyn Fn(Nanos) -> f64) -> String {
     let parts = values.len().min(width);
     let largest: Vec<Option<Nanos>> = (0..parts)
         .map(|part| {
@@ -15,12 +24,11 @@ pub fn sparkline(values: &[Option<Nanos>], width: usize) -> String {
         })
         .map(|value| value.copied())
         .collect();
-    let log = |value: Nanos| libm::log(value.max(1) as f64);
-    let low = largest.iter().flatten().min().map_or(0.0, |&value| log(value));
-    let high = largest.iter().flatten().max().map_or(0.0, |&value| log(value));
+    let low = largest.iter().flatten().min().map_or(0.0, |&value| scale(value));
+    let high = largest.iter().flatten().max().map_or(0.0, |&value| scale(value));
     let range = (high - low).max(f64::MIN_POSITIVE);
     let bar = |value: Nanos| {
-        let step = (log(value) - low) / range * (BARS.len() - 1) as f64;
+        let step = (scale(value) - low) / range * (BARS.len() - 1) as f64;
         BARS[(step.round() as usize).min(BARS.len() - 1)]
     };
     largest.into_iter().map(|value| value.map_or(' ', bar)).collect()
@@ -44,6 +52,7 @@ mod tests {
         assert_eq!(sparkline(&values[..2], 80), "▁█");
         assert_eq!(sparkline(&[Some(5), Some(5)], 80), "▁▁");
         assert_eq!(sparkline(&[], 80), "");
+        assert_eq!(linear_sparkline(&[Some(0), Some(50), None, Some(100)], 80), "▁▅ █");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod fuzz;
 mod fuzz_input;
 mod group_commit;
 mod hot_keys;
+mod lessons;
 mod machine_prices;
 mod memory_and_tables;
 mod oracle;

@@ -4,6 +4,7 @@ mod frame;
 pub mod heat;
 pub mod lines;
 mod scale;
+pub mod series;
 pub mod timeline;
 
 use super::layout::Layout;

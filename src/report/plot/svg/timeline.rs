@@ -65,6 +65,23 @@ pub fn svg(timeline: &Timeline, source: &Source, spacing: Spacing) -> Result<Str
     }))
 }
 
+/// Stretches of a line over time: the largest value of each part, broken where there is none.
+pub(super) fn stretches(intervals: &[(f64, Option<f64>)]) -> Vec<Vec<(f64, f64)>> {
+    let parts = intervals.len().min(PARTS_MAX);
+    let mut stretches = vec![Vec::new()];
+    for part in 0..parts {
+        let own = &intervals[part * intervals.len() / parts..(part + 1) * intervals.len() / parts];
+        let largest =
+            own.iter().filter_map(|&(at, value)| Some((at, value?))).max_by(|a, b| a.1.total_cmp(&b.1));
+        match largest {
+            Some(at) => stretches.last_mut().expect("there is always one").push(at),
+            None => stretches.push(Vec::new()),
+        }
+    }
+    stretches.retain(|stretch| stretch.len() > 1);
+    stretches
+}
+
 struct View<'a> {
     timeline: &'a Timeline,
     values: &'a [f64],
@@ -112,7 +129,7 @@ impl View<'_> {
                 )
             }))?;
         }
-        for stretch in self.parts() {
+        for stretch in stretches(&self.timeline.intervals) {
             chart.draw_series([PathElement::new(stretch, COLOURS[0].stroke_width(1))])?;
         }
         let whole = self.timeline.whole.filter(|whole| (bottom..=top).contains(whole));
@@ -120,24 +137,6 @@ impl View<'_> {
             whole.map(|whole| PathElement::new([(times.0, whole), (times.1, whole)], GREY.stroke_width(1))),
         )?;
         Ok(())
-    }
-
-    /// Stretches of the line: the largest interval of each part, broken where nothing was answered.
-    fn parts(&self) -> Vec<Vec<(f64, f64)>> {
-        let intervals = &self.timeline.intervals;
-        let parts = intervals.len().min(PARTS_MAX);
-        let mut stretches = vec![Vec::new()];
-        for part in 0..parts {
-            let own = &intervals[part * intervals.len() / parts..(part + 1) * intervals.len() / parts];
-            let largest =
-                own.iter().filter_map(|&(at, value)| Some((at, value?))).max_by(|a, b| a.1.total_cmp(&b.1));
-            match largest {
-                Some(at) => stretches.last_mut().expect("there is always one").push(at),
-                None => stretches.push(Vec::new()),
-            }
-        }
-        stretches.retain(|stretch| stretch.len() > 1);
-        stretches
     }
 
     /// The share of intervals above each level, on a logarithmic scale.
