@@ -61,6 +61,7 @@
 //! | [`lesson`] | failure modes taught: a question, runs, a picture, an exercise |
 //! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`validate`] | predictions against measurements |
+//! | [`check`] | the diagnostic checklist on INFO, redis.conf and their like |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -68,6 +69,7 @@
 pub mod bench;
 pub mod calibrate;
 pub mod cause;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod cluster;

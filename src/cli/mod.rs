@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibrate;
+mod check;
 mod compare;
 mod completions;
 mod coverage;
@@ -75,6 +76,7 @@ enum Command {
     Size(size::SizeArgs),
     Sweep(sweep::SweepArgs),
     Calibrate(calibrate::CalibrateArgs),
+    Check(check::CheckArgs),
     Load(load::LoadArgs),
     Validate(validate::ValidateArgs),
     Lesson(lesson::LessonArgs),
@@ -114,6 +116,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Size(args) => size::size(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Calibrate(args) => calibrate::calibrate(args, terminal),
+        Command::Check(args) => check::check(args, terminal),
         Command::Load(args) => load::load(args, terminal),
         Command::Validate(args) => validate::validate(args, terminal),
         Command::Lesson(args) => lesson::lesson(args, terminal),

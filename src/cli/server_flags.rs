@@ -1,6 +1,6 @@
 //! Which real server, and what may be done to it: the flags that `load`, `calibrate` and `validate` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
@@ -45,6 +45,20 @@ pub struct ServerFlags {
     insecure: bool,
 }
 
+/// The address in `url`, with the password of the environment if it has none.
+///
+/// # Errors
+/// [`LiveError::Url`], [`LiveError::Tls`].
+pub fn address_of(url: &str, cacert: Option<&Path>, insecure: bool) -> Result<Address> {
+    let trust = match (cacert, insecure) {
+        (Some(file), _) => Trust::File(file.to_owned()),
+        (None, true) => Trust::Anyone,
+        (None, false) => Trust::System,
+    };
+    let password = std::env::var(PASSWORD).ok().filter(|password| !password.is_empty());
+    Address::parse_with(url, &trust).map(|address| address.or_password(password))
+}
+
 /// A server that may be used, one way or the other.
 pub enum Server {
     /// Of our own.
@@ -65,13 +79,7 @@ impl ServerFlags {
     /// [`LiveError::Url`], [`LiveError::Tls`].
     pub fn address(&self) -> Result<Option<Address>> {
         let Some(url) = &self.server else { return Ok(None) };
-        let trust = match (&self.cacert, self.insecure) {
-            (Some(file), _) => Trust::File(file.clone()),
-            (None, true) => Trust::Anyone,
-            (None, false) => Trust::System,
-        };
-        let password = std::env::var(PASSWORD).ok().filter(|password| !password.is_empty());
-        Address::parse_with(url, &trust).map(|address| Some(address.or_password(password)))
+        address_of(url, self.cacert.as_deref(), self.insecure).map(Some)
     }
 
     /// Starts the server with `directives`, or looks at the existing one and takes the right to write to it.

@@ -15,7 +15,7 @@ pub mod control;
 pub mod drive;
 pub mod error;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod guard;
 pub mod info;
 pub mod leftovers;

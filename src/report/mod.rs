@@ -1,5 +1,6 @@
 //! Results in, bytes out: JSON, CSV, HdrHistogram files, INFO text and what people read. Nothing here writes to disk.
 
+pub mod check;
 mod cluster;
 pub mod cluster_tables;
 pub mod comparison;

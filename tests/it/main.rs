@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module a claim.
 
 mod calibrate;
+mod check;
 mod claims_modes;
 mod claims_rewrite;
 mod claims_rewrite_when;

@@ -26,7 +26,7 @@ const LEVELS: &[&[&str]] = &[
     &["pilot"],
     &["experiment"],
     &["live"],
-    &["calibrate", "validate"],
+    &["calibrate", "check", "validate"],
     &["report"],
     &["bench", "coverage", "lesson"],
     &["cli"],

@@ -6,6 +6,7 @@
 //! WRITEPATH_SERVERS=redis-server:/opt/valkey/bin/valkey-server cargo test --release --test live -- --test-threads 1
 //! ```
 
+mod check;
 mod faults;
 mod loads;
 mod safety;

@@ -8,7 +8,8 @@ mod names;
 pub(super) mod value;
 
 pub use apply::{Applied, apply, changeable, modelled};
-pub use lines::{Directive, parse, read};
+pub use lines::{Directive, parse, read, split};
+pub use names::canonical;
 
 use super::problem::{Problem, Problems, nearest};
 use crate::redis::config::RedisConfig;
@@ -54,6 +55,11 @@ pub fn apply_all<'d>(config: &mut RedisConfig, directives: &'d [Directive]) -> A
         }
     }
     (used, not_modelled, irrelevant, unknown, Problems(problems))
+}
+
+/// Whether some version has a directive of that name.
+pub fn is_known(name: &str) -> bool {
+    modelled().chain(names::known()).any(|known| known == name)
 }
 
 /// The known directive most like a misspelt one.
