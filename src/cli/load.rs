@@ -220,7 +220,15 @@ fn files(driven: &Driven, scenario: &Scenario, wall_clock: Duration) -> Vec<(&'s
         ("histogram.hgrm", hdr::percentiles(result).into_bytes()),
         ("histogram.hlog", hdr::log(result)),
         ("info.txt", driven.info.raw().as_bytes().to_vec()),
+        (
+            "result.json",
+            json::with_answer(
+                &json_value(driven, &About::of(scenario)),
+                &[text::answer(driven).trim_end().to_owned()],
+            ),
+        ),
     ];
+    files.extend(hdr::intervals(result).map(|log| ("intervals.hlog", log)));
     if !result.patterns.is_empty() {
         files.push(("patterns.csv", in_csv(&patterns::csv(result), Table::Patterns, driven)));
     }
@@ -228,7 +236,7 @@ fn files(driven: &Driven, scenario: &Scenario, wall_clock: Duration) -> Vec<(&'s
     files
 }
 
-fn json_text(driven: &Driven, about: &About) -> Vec<u8> {
+fn json_value(driven: &Driven, about: &About) -> Value {
     let mut output =
         serde_json::to_value(json::run_output(&driven.result, about)).expect("plain values are always JSON");
     in_json(&mut output, driven);
@@ -240,6 +248,11 @@ fn json_text(driven: &Driven, about: &About) -> Vec<u8> {
         busy_share: driven.busy_share(),
     };
     output["load"] = serde_json::to_value(load).unwrap_or(Value::Null);
+    output
+}
+
+fn json_text(driven: &Driven, about: &About) -> Vec<u8> {
+    let output = json_value(driven, about);
     let mut bytes = serde_json::to_vec_pretty(&output).expect("plain values are always JSON");
     bytes.push(b'\n');
     bytes

@@ -22,6 +22,7 @@ mod plot;
 mod progress;
 mod replay;
 mod replications;
+mod report;
 mod result_folder;
 mod run;
 mod run_many;
@@ -71,6 +72,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
     Plot(plot::PlotArgs),
+    Report(report::ReportArgs),
     Select(select::SelectArgs),
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
@@ -111,6 +113,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Compare(args) => compare::compare(args, terminal),
         Command::Merge(args) => merge::merge(args, terminal),
         Command::Plot(args) => plot::plot(args, terminal),
+        Command::Report(args) => report::report(args, terminal),
         Command::Select(args) => select::select(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),

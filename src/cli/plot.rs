@@ -197,7 +197,7 @@ fn checked(out: &Path) -> Result<&Path, Failure> {
 }
 
 /// Writes a file whole, or leaves what was there.
-fn write(out: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write(out: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = fs::create_dir_all(parent).and_then(|()| {
         let mut file = new_file(parent)?;

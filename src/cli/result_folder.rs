@@ -14,6 +14,8 @@ use super::interrupt::Interrupt;
 
 /// The file that says what a result is; its presence means the others are complete.
 pub const MANIFEST: &str = "manifest.json";
+/// The page that `report` makes of the others, unless told of another place.
+pub const REPORT: &str = "report.html";
 /// Files of a result folder.
 ///
 /// `patterns.csv` is there when some group runs operations of several steps.
@@ -23,6 +25,9 @@ const FILES: &[&str] = &[
     "events.csv",
     "histogram.hgrm",
     "histogram.hlog",
+    "intervals.hlog",
+    "result.json",
+    REPORT,
     "info.txt",
     "replicas.csv",
     "patterns.csv",
@@ -118,11 +123,14 @@ impl ResultFolder {
         placed
     }
 
-    /// Moves the files over; without its manifest a folder is no result, so that goes first and comes last.
+    /// Moves the files over; without its manifest a folder is no result, so that goes first and comes last. A page of the older
+    /// result goes too.
     fn place_files(self, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
-        match fs::remove_file(self.dir.join(MANIFEST)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        for name in [MANIFEST, REPORT] {
+            match fs::remove_file(self.dir.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         let (manifest, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.0 == MANIFEST);
         others

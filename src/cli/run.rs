@@ -13,6 +13,7 @@ use super::manifest::manifest;
 use super::progress::Meter;
 use super::replay;
 use super::replications::ReplicationFlags;
+use super::report::ReportFlag;
 use super::result_folder::MANIFEST;
 use super::run_many::run_many;
 use super::terminal::Terminal;
@@ -20,7 +21,7 @@ use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::pilot;
 use crate::report::json::RunOutput;
-use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns, uncertainty};
+use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns, uncertainty, words};
 use crate::scenario::Scenario;
 use crate::sim::RunOptions;
 use crate::stats::estimate::SECTIONS;
@@ -37,6 +38,8 @@ pub struct RunArgs {
     replications: ReplicationFlags,
     #[command(flatten)]
     output: OutputFlags,
+    #[command(flatten)]
+    report: ReportFlag,
 }
 
 /// Runs the subcommand.
@@ -53,11 +56,13 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             let text = "--prices range runs replications of its own\n  leave one of the two out";
             return Err(Failure::Usage(text.to_owned()));
         }
+        args.report.refuse()?;
         return run_many(&scenario, &args.replications, &args.output, terminal);
     }
     let interrupt = Interrupt::watch();
     let folder = args.output.folder()?;
-    let timeline = folder.is_some() || args.output.format == Format::Human;
+    let report = args.report.target()?;
+    let timeline = folder.is_some() || report.is_some() || args.output.format == Format::Human;
     let started = Instant::now();
     let result = simulate(&mut scenario, timeline, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
@@ -67,22 +72,27 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
         true => Some(args.prices.machine(&template, seed, &interrupt, terminal)?),
         false => None,
     };
-    if let Some(folder) = folder {
-        let mut files = files(&result, &about, &scenario, wall_clock);
+    let output = || {
+        let machine_uncertainty = machine.as_ref().map(uncertainty::output);
+        RunOutput { machine_uncertainty, ..json::run_output(&result, &about) }
+    };
+    if folder.is_some() || report.is_some() {
+        let mut files = files(&result, &about, &output(), &scenario, wall_clock);
         let table = machine.as_ref().map(|machine| uncertainty::csv(machine, &scenario.name, seed));
         files.splice(0..0, table.map(|table| ("uncertainty.csv", table)));
-        folder.write(&files, &interrupt)?;
+        if let Some(report) = report {
+            report.write(&files)?;
+        }
+        if let Some(folder) = folder {
+            folder.write(&files, &interrupt)?;
+        }
     }
     notes(&scenario, &result, wall_clock, args.output.format, terminal);
     let of_machine = || machine.as_ref().map_or_else(String::new, uncertainty::human);
     match args.output.format {
         Format::Human if terminal.quiet => terminal.print(&(human::answer(&result, &about) + &of_machine())),
         Format::Human => terminal.print(&(human::render(&result, &about) + &of_machine())),
-        Format::Json => {
-            let machine_uncertainty = machine.as_ref().map(uncertainty::output);
-            let output = RunOutput { machine_uncertainty, ..json::run_output(&result, &about) };
-            terminal.print_bytes(&json_text(&output))
-        }
+        Format::Json => terminal.print_bytes(&json_text(&output())),
         Format::Csv => {
             // The table has no place for them.
             of_machine().lines().skip(1).for_each(|line| terminal.note(line));
@@ -114,6 +124,7 @@ fn simulate(
 fn files(
     result: &RunResult,
     about: &About,
+    output: &RunOutput,
     scenario: &Scenario,
     wall_clock: Duration,
 ) -> Vec<(&'static str, Vec<u8>)> {
@@ -124,7 +135,9 @@ fn files(
         ("histogram.hgrm", hdr::percentiles(result).into_bytes()),
         ("histogram.hlog", hdr::log(result)),
         ("info.txt", info::text(result, about).into_bytes()),
+        ("result.json", json::with_answer(output, &words::answer(result, about))),
     ];
+    files.extend(hdr::intervals(result).map(|log| ("intervals.hlog", log)));
     if result.replication.is_some() {
         files.push(("replicas.csv", csv::replicas(result)));
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::result_folder::NewFolders;
+use super::result_folder::{NewFolders, REPORT};
 use crate::experiment::Metric;
 use crate::experiment::sweep::join::{JoinError, Joined};
 use crate::experiment::sweep::journal::{JournalError, PartPaths};
@@ -64,7 +64,7 @@ pub fn prepare(dir: &Path, shard: Shard, force: bool) -> Result<Prepared, Failur
                      the shards of one sweep with the same number of them"
                 )));
             }
-            None if TABLES.contains(&own) || force => {}
+            None if TABLES.contains(&own) || own == REPORT || force => {}
             None => {
                 return Err(Failure::Usage(format!(
                     "--out {shown}: holds other files ({name}); name another folder, or add --force to write beside \
@@ -91,7 +91,7 @@ fn part_of(name: &str) -> Option<Shard> {
 pub fn clear(dir: &Path, shard: Shard) -> Result<(), Failure> {
     let PartPaths { journal, whole } = PartPaths::new(dir, (shard.number(), shard.count()));
     // Without its manifest a sweep is not whole: that goes first.
-    let tables = TABLES.iter().rev().map(|name| dir.join(name));
+    let tables = TABLES.iter().rev().chain(&[REPORT]).map(|name| dir.join(name));
     for path in tables.chain([whole, journal]) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

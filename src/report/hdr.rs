@@ -93,6 +93,22 @@ pub fn log(result: &RunResult) -> Vec<u8> {
     log_head().into_iter().chain(lines).collect()
 }
 
+/// Most intervals of `intervals.hlog`.
+const INTERVALS: usize = 240;
+
+/// `intervals.hlog`: all requests, an interval a section of the run; none where the run kept no sections.
+pub fn intervals(result: &RunResult) -> Option<Vec<u8>> {
+    let sections = &result.sections;
+    let all = sections.index("all")?;
+    let mut bytes = log_head();
+    for part in sections.list.chunks(sections.list.len().div_ceil(INTERVALS).max(1)) {
+        let counts = SparseHistogram::merged(part.iter().map(|section| &section.sojourns[all]));
+        let (start, end) = (part[0].start, part[part.len() - 1].end);
+        bytes.extend(sparse_line(None, start, end - start, &counts));
+    }
+    Some(bytes)
+}
+
 /// The head of a V2 log; [`log_line`]s follow it in any number.
 pub fn log_head() -> Vec<u8> {
     let mut head = Vec::new();
@@ -116,8 +132,12 @@ pub fn log_line(tag: Option<&str>, start: Nanos, length: Nanos, histogram: &Hist
 
 /// The same of a sparse histogram. Only values up to its largest are told apart, which takes less room.
 pub fn sparse_log_line(tag: &str, start: Nanos, length: Nanos, histogram: &SparseHistogram) -> Vec<u8> {
+    sparse_line(Some(tag), start, length, histogram)
+}
+
+fn sparse_line(tag: Option<&str>, start: Nanos, length: Nanos, histogram: &SparseHistogram) -> Vec<u8> {
     let highest = histogram.max().next_power_of_two().clamp(2, HIGHEST);
-    line(Some(tag), start, length, &hdr(histogram.slots(), histogram.max(), highest))
+    line(tag, start, length, &hdr(histogram.slots(), histogram.max(), highest))
 }
 
 fn line(tag: Option<&str>, start: Nanos, length: Nanos, hdr: &Hdr<u64>) -> Vec<u8> {

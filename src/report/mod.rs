@@ -10,6 +10,7 @@ mod expiry;
 pub(crate) mod fixture;
 pub mod hdr;
 mod hot_key;
+pub mod html;
 pub mod human;
 pub mod info;
 pub mod intervals;

@@ -45,6 +45,7 @@ mod queueing;
 mod replication;
 mod replication_scenarios;
 mod replication_waits;
+mod report;
 mod scenarios;
 mod sections;
 mod sensitivity;

@@ -115,6 +115,18 @@ def check_histograms(folder, result):
         assert inner & ~0xF0 == 0x1C849303, "a V2 histogram"
 
 
+def check_intervals(folder, result):
+    """The intervals of the log are the measured time, one after the other."""
+    lines = (folder / "intervals.hlog").read_text().splitlines()
+    records = [line.split(",") for line in lines if line[0] not in '#"']
+    assert len(records) > 1 and not any(record[0].startswith("Tag=") for record in records)
+    end = WARMUP_S
+    for start, length, *_ in records:
+        assert abs(float(start) - end) < 0.002, "an interval begins where the last one ends"
+        end = float(start) + float(length)
+    assert abs(end - result["duration_s"]) < 0.002
+
+
 def check_info(folder, result):
     fields = {}
     for line in (folder / "info.txt").read_text().splitlines():
@@ -146,6 +158,10 @@ def check_scenario(name):
         assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *extra])
         check_tables(folder, name, result)
         check_histograms(folder, result)
+        check_intervals(folder, result)
+        written = json.loads((folder / "result.json").read_text())
+        assert all(sentence.endswith(".") for sentence in written.pop("answer"))
+        assert written == result, "result.json is what was printed"
         check_info(folder, result)
         manifest = json.loads((folder / "manifest.json").read_text())
         assert manifest["scenario"] == name and manifest["seed"] == result["seed"]

@@ -9,7 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("WRITEPATH_BINARY", ROOT / "target/release/writepath"))
-FILES = ["events.csv", "histogram.hgrm", "histogram.hlog", "info.txt", "manifest.json", "summary.csv", "timeline.csv"]
+FILES = [
+    "events.csv",
+    "histogram.hgrm",
+    "histogram.hlog",
+    "info.txt",
+    "intervals.hlog",
+    "manifest.json",
+    "result.json",
+    "summary.csv",
+    "timeline.csv",
+]
 
 
 def writepath(*arguments, **options):

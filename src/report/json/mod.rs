@@ -94,6 +94,20 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
     }
 }
 
+/// `result.json`: the object that `--format json` prints, with the answer in words ahead of it.
+pub fn with_answer(output: &impl serde::Serialize, answer: &[String]) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Answered<'a, T> {
+        answer: &'a [String],
+        #[serde(flatten)]
+        output: &'a T,
+    }
+    let mut bytes =
+        serde_json::to_vec_pretty(&Answered { answer, output }).expect("plain values are always JSON");
+    bytes.push(b'\n');
+    bytes
+}
+
 /// The JSON Schema of [`RunOutput`].
 pub fn run_schema() -> serde_json::Value {
     schemars::schema_for!(RunOutput).to_value()
