@@ -60,6 +60,7 @@
 //! | [`live`] | real servers: connections, servers of our own, a load generator |
 //! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`validate`] | predictions against measurements |
+//! | [`claims`] | what the article claims, tested |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -67,6 +68,7 @@
 pub mod bench;
 pub mod calibrate;
 pub mod cause;
+pub mod claims;
 pub mod cli;
 pub mod client;
 pub mod cluster;

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod coverage;
 mod design_flags;
+mod experiments;
 mod failure;
 mod flags;
 mod input;
@@ -76,6 +77,7 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     Load(load::LoadArgs),
     Validate(validate::ValidateArgs),
+    Experiments(experiments::ExperimentsArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -114,6 +116,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Calibrate(args) => calibrate::calibrate(args, terminal),
         Command::Load(args) => load::load(args, terminal),
         Command::Validate(args) => validate::validate(args, terminal),
+        Command::Experiments(args) => experiments::experiments(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

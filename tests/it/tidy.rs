@@ -28,7 +28,7 @@ const LEVELS: &[&[&str]] = &[
     &["live"],
     &["calibrate", "validate"],
     &["report"],
-    &["bench", "coverage"],
+    &["bench", "claims", "coverage"],
     &["cli"],
 ];
 
