@@ -62,6 +62,7 @@
 //! | [`calibrate`] | measurements of a real machine and server, turned into prices |
 //! | [`validate`] | predictions against measurements |
 //! | [`check`] | the diagnostic checklist on INFO, redis.conf and their like |
+//! | [`claims`] | what the article claims, tested |
 //! | [`cli`] | the command line |
 //!
 //! `src/ARCHITECTURE.md` follows one SET through these files and says what holds everywhere.
@@ -70,6 +71,7 @@ pub mod bench;
 pub mod calibrate;
 pub mod cause;
 pub mod check;
+pub mod claims;
 pub mod cli;
 pub mod client;
 pub mod cluster;

@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod coverage;
 mod design_flags;
+mod experiments;
 mod failure;
 mod flags;
 mod input;
@@ -82,6 +83,7 @@ enum Command {
     Load(load::LoadArgs),
     Validate(validate::ValidateArgs),
     Lesson(lesson::LessonArgs),
+    Experiments(experiments::ExperimentsArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Schema(schema::SchemaArgs),
@@ -123,6 +125,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Load(args) => load::load(args, terminal),
         Command::Validate(args) => validate::validate(args, terminal),
         Command::Lesson(args) => lesson::lesson(args, terminal),
+        Command::Experiments(args) => experiments::experiments(args, terminal),
         Command::List(args) => list::list(args, terminal),
         Command::Show(args) => show::show(args, terminal),
         Command::Schema(args) => schema::schema(args, terminal),

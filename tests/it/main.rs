@@ -20,6 +20,7 @@ mod compare;
 mod conservation;
 mod coverage;
 mod determinism;
+mod experiments;
 mod expiry;
 mod expiry_books;
 mod expiry_exact;

@@ -28,7 +28,7 @@ const LEVELS: &[&[&str]] = &[
     &["live"],
     &["calibrate", "check", "validate"],
     &["report"],
-    &["bench", "coverage", "lesson"],
+    &["bench", "claims", "coverage", "lesson"],
     &["cli"],
 ];
 
