@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module a claim.
 
+mod blame;
 mod calibrate;
 mod claims_modes;
 mod claims_rewrite;
