@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::experiment::metric::QUANTITIES;
 use crate::models;
 use crate::redis::version::{IoThreadDesign, KNOWN, RewriteStyle, Version};
+use crate::report::blame::BLAME_COLUMNS;
 use crate::report::cluster_tables::{MIGRATIONS_COLUMNS, NODES_COLUMNS};
 use crate::report::csv::{EVENTS_COLUMNS, SUMMARY_COLUMNS, timeline_columns};
 use crate::report::json::COUNTERS;
@@ -77,12 +78,14 @@ fn rows(what: What) -> Vec<(String, String)> {
             let summary = SUMMARY_COLUMNS.iter().map(own).map(file("summary.csv"));
             let timeline = timeline_columns().into_iter().map(file("timeline.csv"));
             let events = EVENTS_COLUMNS.iter().map(own).map(file("events.csv"));
+            let blame = BLAME_COLUMNS.iter().map(own).map(file("blame.csv"));
             let nodes = NODES_COLUMNS.iter().map(own).map(file("nodes.csv"));
             let migrations = MIGRATIONS_COLUMNS.iter().map(own).map(file("migrations.csv"));
             quantities
                 .chain(summary)
                 .chain(timeline)
                 .chain(events)
+                .chain(blame)
                 .chain(nodes)
                 .chain(migrations)
                 .chain(COUNTERS.iter().map(own).map(file("counters")))

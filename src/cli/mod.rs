@@ -1,6 +1,7 @@
 //! The command line: what was typed in, text, files and an exit code out. One file a subcommand.
 
 mod bench;
+mod blame_flags;
 mod calibrate;
 mod check;
 mod compare;

@@ -35,6 +35,7 @@ const FILES: &[&str] = &[
     "migrations.csv",
     "cluster_info.txt",
     "uncertainty.csv",
+    "blame.csv",
     "sensitivity.csv",
     "sensitivity.json",
     "comparison.csv",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::blame_flags::BlameFlags;
 use super::failure::Failure;
 use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
@@ -21,7 +22,9 @@ use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::pilot;
 use crate::report::json::RunOutput;
-use crate::report::{About, cluster_tables, csv, hdr, human, info, json, patterns, uncertainty, words};
+use crate::report::{
+    About, blame, cluster_tables, csv, hdr, human, info, json, patterns, request_life, uncertainty, words,
+};
 use crate::scenario::Scenario;
 use crate::sim::RunOptions;
 use crate::stats::estimate::SECTIONS;
@@ -36,6 +39,8 @@ pub struct RunArgs {
     prices: PriceFlags,
     #[command(flatten)]
     replications: ReplicationFlags,
+    #[command(flatten)]
+    blame: BlameFlags,
     #[command(flatten)]
     output: OutputFlags,
     #[command(flatten)]
@@ -57,14 +62,23 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             return Err(Failure::Usage(text.to_owned()));
         }
         args.report.refuse()?;
+        if args.blame.are_given() {
+            let text =
+                "--blame and --trace-request are about one run\n  leave out --replications and --precision";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         return run_many(&scenario, &args.replications, &args.output, terminal);
     }
+    args.blame.trace.check(&scenario)?;
     let interrupt = Interrupt::watch();
     let folder = args.output.folder()?;
     let report = args.report.target()?;
     let timeline = folder.is_some() || report.is_some() || args.output.format == Format::Human;
     let started = Instant::now();
-    let result = simulate(&mut scenario, timeline, &interrupt, terminal)?;
+    let options =
+        RunOptions { timeline, sections: SECTIONS, blame: args.blame.blame, ..RunOptions::default() };
+    let result = simulate(&mut scenario, &options, &interrupt, terminal)?;
+    let traced = args.blame.trace.trace(&scenario, &options, &result, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
     let about = About::of(&scenario);
     let seed = scenario.run.seed;
@@ -88,11 +102,18 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
         }
     }
     notes(&scenario, &result, wall_clock, args.output.format, terminal);
+    let life = traced
+        .as_ref()
+        .map_or_else(String::new, |(life, wanted)| request_life::human(life, *wanted, &result));
     let of_machine = || machine.as_ref().map_or_else(String::new, uncertainty::human);
     match args.output.format {
         Format::Human if terminal.quiet => terminal.print(&(human::answer(&result, &about) + &of_machine())),
-        Format::Human => terminal.print(&(human::render(&result, &about) + &of_machine())),
-        Format::Json => terminal.print_bytes(&json_text(&output())),
+        Format::Human => terminal.print(&(human::render(&result, &about) + &life + &of_machine())),
+        Format::Json => {
+            let traced_request =
+                traced.as_ref().map(|(life, wanted)| request_life::output(life, *wanted, &result));
+            terminal.print_bytes(&json_text(&RunOutput { traced_request, ..output() }))
+        }
         Format::Csv => {
             // The table has no place for them.
             of_machine().lines().skip(1).for_each(|line| terminal.note(line));
@@ -103,19 +124,18 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
 
 fn simulate(
     scenario: &mut Scenario,
-    timeline: bool,
+    options: &RunOptions,
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<RunResult, Failure> {
     replay::running(scenario);
     let mut meter = Meter::new(terminal);
-    let options = RunOptions { timeline, sections: SECTIONS, ..RunOptions::default() };
     let mut progress = |progress| {
         meter.update(progress);
         !interrupt.requested()
     };
     let result = pilot::settle(scenario, &mut progress)
-        .and_then(|()| cluster::simulate(scenario, &options, &mut progress));
+        .and_then(|()| cluster::simulate(scenario, options, &mut progress));
     meter.finish();
     result.map_err(|error| Failure::simulation(&scenario.name, error))
 }
@@ -143,6 +163,9 @@ fn files(
     }
     if !result.patterns.is_empty() {
         files.push(("patterns.csv", patterns::csv(result)));
+    }
+    if result.blame.is_some() {
+        files.push(("blame.csv", blame::csv(result)));
     }
     if let Some(cluster) = &result.cluster {
         files.push(("nodes.csv", cluster_tables::nodes(result, cluster)));

@@ -4,15 +4,15 @@ use super::closed::ClosedLoop;
 use super::jitter::Jitter;
 use super::open::OpenLoop;
 use super::program::{Program, Starts};
-use super::replies::Reply;
+use super::replies::{Received, Reply};
 use super::routed::{Routed, Sent};
-use super::thread::Thread;
+use super::thread::{Thread, sleep_before_send};
 use crate::cost_model::CostModel;
 use crate::curve::Curve;
 use crate::rng::{StreamId, Streams};
 use crate::scenario::pattern::Pattern;
 use crate::scenario::{Source, Workload};
-use crate::units::{KIB, Nanos, SECOND};
+use crate::units::{KIB, Nanos};
 
 /// One write of a client: commands of one connection that arrive together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,6 +262,12 @@ impl ClientGroup {
         self.way_again
     }
 
+    /// Of a way in of length `way`, the time of the client: sending, and waking up before where it slept.
+    pub fn client_in(&self, way: Nanos) -> Nanos {
+        let wakes = if way == self.way_in { self.way_in - self.way_again } else { 0 };
+        (self.per_send + wakes).min(way)
+    }
+
     /// A client's time to read the replies of one connection \[ns\].
     pub fn per_reply(&self) -> Nanos {
         self.per_reply + self.per_command
@@ -352,17 +358,17 @@ impl ClientGroup {
         self.next_command
     }
 
-    /// Replies to `commands` commands of `connection` left the server at `sent_at`; returns when a client thread
-    /// begins to read them. A closed loop sends again after that.
+    /// Replies to `commands` commands of `connection` left the server at `sent_at`; returns when they came, and a client
+    /// thread begins to read them. A closed loop sends again after that.
     #[inline(always)]
-    pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Nanos {
+    pub fn receive(&mut self, connection: u32, commands: u32, sent_at: Nanos) -> Received {
         let connection = connection - self.first_connection;
         let number = self.thread_of[connection as usize] as usize;
-        let sent_at = sent_at + self.one_way + self.jitter.next();
+        let came_at = sent_at + self.one_way + self.jitter.next();
         let read = self.per_reply + self.per_command * commands as u64;
         let thread = &mut self.threads[number];
         if let Origin::Closed(closed) = &mut self.origin {
-            let here_at = thread.takes(sent_at);
+            let here_at = thread.takes(came_at);
             closed.catch_up(connection, here_at, &mut self.threads);
             let read_at = self.threads[number].read(here_at, read, &self.wakeup);
             self.client_busy += read;
@@ -370,9 +376,9 @@ impl ClientGroup {
                 self.client_busy += self.per_send;
             }
             self.look_ahead();
-            return read_at;
+            return Received { came_at, read_at };
         }
-        let read_at = thread.reads_and_sends(sent_at, (read, self.per_send), &self.wakeup);
+        let read_at = thread.reads_and_sends(came_at, (read, self.per_send), &self.wakeup);
         self.client_busy += read + self.per_send;
         match &mut self.origin {
             Origin::Routed(routed) if routed.tells => {
@@ -380,7 +386,7 @@ impl ClientGroup {
             }
             _ => {}
         }
-        read_at
+        Received { came_at, read_at }
     }
 
     /// Whether nothing waits for what clients do with replies, so that they may [read them later](Self::read_all).
@@ -393,15 +399,24 @@ impl ClientGroup {
         !tells && self.wake_client.is_none()
     }
 
-    /// What [`receive`](Self::receive) does for each of `replies`, to `commands` commands, in their order.
-    pub fn read_all(&mut self, replies: &mut [Reply], commands: u32) {
+    /// What [`receive`](Self::receive) does for each of `replies`, to `commands` commands, in their order; `seen` is told of
+    /// each as it is now, when it left the server, and when it came.
+    #[inline(never)]
+    pub fn read_all(
+        &mut self,
+        replies: &mut [Reply],
+        commands: u32,
+        mut seen: impl FnMut(&Reply, Nanos, Nanos),
+    ) {
         let read = self.per_reply + self.per_command * commands as u64;
         let ClientGroup { first_connection, one_way, per_send, threads, thread_of, jitter, wakeup, .. } =
             self;
         for reply in replies.iter_mut() {
-            let sent_at = reply.at + *one_way + jitter.next();
+            let left_at = reply.at;
+            let came_at = left_at + *one_way + jitter.next();
             let number = thread_of[(reply.connection - *first_connection) as usize];
-            reply.at = threads[number as usize].reads_and_sends(sent_at, (read, *per_send), wakeup);
+            reply.at = threads[number as usize].reads_and_sends(came_at, (read, *per_send), wakeup);
+            seen(reply, left_at, came_at);
         }
         self.client_busy += replies.len() as u64 * (read + self.per_send);
     }
@@ -427,17 +442,4 @@ impl ClientGroup {
             Origin::Routed(_) => false,
         }
     }
-}
-
-/// How long a client thread on the server's machine sleeps before it sends, in an open loop: half the mean gap
-/// between its sends, since replies wake it as well. A closed loop sends while it is awake; on other machines
-/// the intended time is that of the send.
-fn sleep_before_send(workload: &Workload, machine: &CostModel, threads: u32) -> Nanos {
-    let Source::Open { schedule, .. } = &workload.source else { return 0 };
-    if !machine.client.local {
-        return 0;
-    }
-    let rate = schedule.iter().map(|piece| piece.1).fold(0.0, f64::max) / workload.pipeline as f64;
-    let gap = threads as f64 * SECOND as f64 / rate.max(1e-3);
-    (0.5 * gap) as Nanos
 }

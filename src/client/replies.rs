@@ -23,3 +23,12 @@ pub struct Reply {
     /// … and of the write scope.
     pub writes: u32,
 }
+
+/// When a reply came to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The network has brought it.
+    pub came_at: Nanos,
+    /// A client thread begins to read it.
+    pub read_at: Nanos,
+}

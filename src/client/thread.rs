@@ -1,7 +1,9 @@
 //! A client thread: it reads one reply after the other.
 
+use crate::cost_model::CostModel;
 use crate::curve::Curve;
-use crate::units::Nanos;
+use crate::scenario::{Source, Workload};
+use crate::units::{Nanos, SECOND};
 
 /// A client thread.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,4 +42,17 @@ impl Thread {
         self.free_at = read_at + span;
         read_at
     }
+}
+
+/// How long a client thread on the server's machine sleeps before it sends, in an open loop: half the mean gap
+/// between its sends, since replies wake it as well. A closed loop sends while it is awake; on other machines
+/// the intended time is that of the send.
+pub(super) fn sleep_before_send(workload: &Workload, machine: &CostModel, threads: u32) -> Nanos {
+    let Source::Open { schedule, .. } = &workload.source else { return 0 };
+    if !machine.client.local {
+        return 0;
+    }
+    let rate = schedule.iter().map(|piece| piece.1).fold(0.0, f64::max) / workload.pipeline as f64;
+    let gap = threads as f64 * SECOND as f64 / rate.max(1e-3);
+    (0.5 * gap) as Nanos
 }

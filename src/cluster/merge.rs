@@ -57,6 +57,10 @@ pub(super) fn merge(parts: Vec<RunResult>, nodes: &[NodeResult]) -> RunResult {
             (Some(all), Some(part)) => all.replicas.extend(part.replicas),
             (all, part) => *all = all.take().or(part),
         }
+        match (&mut all.blame, &part.blame) {
+            (Some(all), Some(part)) => all.merge(part),
+            (all, part) => *all = all.take().or_else(|| part.clone()),
+        }
         match (&mut all.expiry, part.expiry) {
             (Some(all), Some(part)) => all.add(&part),
             (all, part) => *all = all.take().or(part),

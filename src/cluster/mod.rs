@@ -17,6 +17,7 @@ pub mod reshard_plan;
 mod router;
 mod world;
 
+use crate::observe::blame::life::{Life, Watch};
 use crate::observe::result::RunResult;
 use crate::scenario::Scenario;
 use crate::scenario::cluster::ClusterSpec;
@@ -59,4 +60,33 @@ pub fn run(
         }
     }
     Ok(world.finish())
+}
+
+/// Simulates `scenario` again, a single server or a cluster, until the request that `watch` looks for has been answered:
+/// the same world as a run with these options. None if there is no such request.
+pub fn trace(
+    scenario: &Scenario,
+    options: &RunOptions,
+    watch: Watch,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Life>, SimError> {
+    let Some(spec) = &scenario.cluster else {
+        return crate::sim::trace(scenario, options, watch, progress);
+    };
+    let mut world = world::World::new(scenario, spec, options);
+    world.nodes.iter_mut().for_each(|node| node.begin_blame(Some(watch)));
+    let mut countdown = PROGRESS_STEPS;
+    while world.step() {
+        if let Some(life) = world.nodes.iter_mut().find_map(|node| node.traced()) {
+            return Ok(Some(life));
+        }
+        countdown -= 1;
+        if countdown == 0 {
+            countdown = PROGRESS_STEPS;
+            if !progress(world.progress()) {
+                return Err(SimError::Stopped);
+            }
+        }
+    }
+    Ok(None)
 }

@@ -71,7 +71,13 @@ impl Run {
     /// Simulates replication number `replication`; number 0 is what its command prints.
     fn simulate(&self, replication: u64, goes_on: &dyn Fn() -> bool) -> Result<Done, RunError> {
         let scenario = self.resolve().map_err(RunError::Lesson)?;
-        let options = RunOptions { timeline: true, replication, sections: SECTIONS, random_phase: true };
+        let options = RunOptions {
+            timeline: true,
+            replication,
+            sections: SECTIONS,
+            random_phase: true,
+            ..RunOptions::default()
+        };
         let result =
             pilot::simulate(&scenario, &options, &mut |_| goes_on()).map_err(|error| match error {
                 SimError::Stopped => RunError::Stopped,

@@ -1,5 +1,6 @@
 //! Recorders: they only add up what the server did.
 
+pub mod blame;
 pub mod blocks;
 pub mod cluster;
 pub mod expiry;

@@ -1,6 +1,7 @@
 //! What a run leaves behind: everything reports, files and JSON are made from.
 
 use crate::cause::Cause;
+use crate::observe::blame::Blame;
 use crate::observe::cluster::ClusterResult;
 use crate::observe::histogram::Histogram;
 use crate::observe::hot_key::HotKeyUse;
@@ -77,6 +78,8 @@ pub struct RunResult {
     pub cluster: Option<ClusterResult>,
     /// The measured time in sections; empty unless asked for.
     pub sections: Sections,
+    /// Where the time of the requests went; none unless asked for.
+    pub blame: Option<Blame>,
 }
 
 /// Requests answered with an error.

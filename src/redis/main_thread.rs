@@ -4,6 +4,7 @@
 //! was busy is, to the nanosecond, the sum over causes.
 
 use crate::cause::Cause;
+use crate::observe::blame::log::Log;
 use crate::observe::blocks::Blocks;
 use crate::units::Nanos;
 
@@ -18,17 +19,23 @@ pub struct MainThread {
     pub idle: Nanos,
     /// Long holds, one by one.
     pub blocks: Blocks,
+    /// What requests may have waited for, where somebody asks.
+    pub log: Option<Box<Log>>,
 }
 
 impl MainThread {
     /// A thread that stands at time 0 and lists holds of at least `stall_threshold`.
     pub fn new(stall_threshold: Nanos) -> Self {
-        MainThread { now: 0, busy: [0; Cause::COUNT], idle: 0, blocks: Blocks::new(stall_threshold) }
+        let blocks = Blocks::new(stall_threshold);
+        MainThread { now: 0, busy: [0; Cause::COUNT], idle: 0, blocks, log: None }
     }
 
     /// Takes `span` on account of `cause`: ordinary work.
     #[inline(always)]
     pub fn charge(&mut self, cause: Cause, span: Nanos) {
+        if let Some(log) = &mut self.log {
+            log.add(self.now, cause, span);
+        }
         self.busy[cause as usize] += span;
         self.now += span;
     }
@@ -44,6 +51,9 @@ impl MainThread {
     #[inline(always)]
     pub fn sleep(&mut self, until: Nanos) -> Nanos {
         let slept = until.saturating_sub(self.now);
+        if let Some(log) = &mut self.log {
+            log.sleep(self.now, slept);
+        }
         self.idle += slept;
         self.now += slept;
         slept

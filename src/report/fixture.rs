@@ -53,6 +53,7 @@ pub fn nothing() -> RunResult {
         patterns: Vec::new(),
         cluster: None,
         sections: Sections::default(),
+        blame: None,
     }
 }
 

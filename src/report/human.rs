@@ -46,6 +46,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
     over_time(&mut out, result);
     stalls(&mut out, result);
     busy(&mut out, result);
+    out.text.push_str(&result.blame.as_ref().map_or_else(String::new, super::blame::human));
     per_command(&mut out, result);
     hot_key(&mut out, result);
     expiry(&mut out, result);

@@ -1,5 +1,6 @@
 //! Results in, bytes out: JSON, CSV, HdrHistogram files, INFO text and what people read. Nothing here writes to disk.
 
+pub mod blame;
 pub mod check;
 mod cluster;
 pub mod cluster_tables;
@@ -23,6 +24,7 @@ pub mod quantiles;
 pub mod race;
 mod replicas;
 pub mod replicated;
+pub mod request_life;
 pub mod sensitivity;
 pub mod size;
 pub(crate) mod sparkline;

@@ -6,6 +6,7 @@
 //! compares the two.
 
 use super::lane::{Lane, Sums, Unfinished};
+use super::lane_blame::LaneBlame;
 use super::run::Simulation;
 use super::turn::{MAX_WRITE, Probe};
 use crate::cause::Cause;
@@ -15,7 +16,7 @@ use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
 
 /// Client writes of one turn at most; with more it matters less what a turn costs.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 /// Commands that are all alike.
 pub(super) const ALIKE: u8 = 0;
 /// Commands that are alike as long as they meet keys far from their deadline.
@@ -50,20 +51,37 @@ impl<P: Probe> Simulation<P> {
         if !self.may_run_alone() {
             return None;
         }
+        if self.blame.is_some() {
+            return self.run_blamed();
+        }
         match self.plans[0].alike() {
-            Some(_) if self.server.all_alike => self.run_turns::<ALIKE>(),
-            Some(_) if self.server.may_renew(&self.plans[0]) => self.run_turns::<RENEWING>(),
-            _ => self.run_turns::<EACH>(),
+            Some(_) if self.server.all_alike => self.run_turns::<ALIKE, false>(),
+            Some(_) if self.server.may_renew(&self.plans[0]) => self.run_turns::<RENEWING, false>(),
+            _ => self.run_turns::<EACH, false>(),
+        }
+    }
+
+    /// The same with blame.
+    #[inline(never)]
+    fn run_blamed(&mut self) -> Option<bool> {
+        if self.blame.as_ref().is_some_and(|blame| blame.watches()) {
+            return None;
+        }
+        match self.plans[0].alike() {
+            Some(_) if self.server.all_alike => self.run_turns::<ALIKE, true>(),
+            Some(_) if self.server.may_renew(&self.plans[0]) => self.run_turns::<RENEWING, true>(),
+            _ => self.run_turns::<EACH, true>(),
         }
     }
 
     /// The same, for commands of which all or nearly all are alike, or none.
     #[inline(always)]
-    fn run_turns<const KIND: u8>(&mut self) -> Option<bool> {
+    fn run_turns<const KIND: u8, const BLAME: bool>(&mut self) -> Option<bool> {
         let mut lane = self.lane()?;
         let mut units = [lane.unit(self.plans[0].alike()); FEW];
         let (mut sums, mut now) = (Sums::new(&lane), lane.begun_at);
-        let Simulation { server, groups, plans, recorder, wakeup, replies, transmission, .. } = self;
+        let mut blamed = if BLAME { LaneBlame::new(&self.groups[0]) } else { LaneBlame::default() };
+        let Simulation { server, groups, plans, recorder, wakeup, replies, transmission, blame, .. } = self;
         let (group, plan) = (&mut groups[0], &plans[0]);
         let unfinished = loop {
             let woken_at = now.max(group.next_readable_at());
@@ -84,13 +102,24 @@ impl<P: Probe> Simulation<P> {
             sums.idle += slept;
             sums.wake += polled_at - woken_at;
             let few = &mut units[..count];
+            if BLAME {
+                blamed.slept = slept;
+                blamed.woken_at = woken_at;
+            }
             if count > 1 && (group.next_readable_at() <= polled_at || !lane.takes::<KIND>(few, server)) {
                 break Some((count, Unfinished::Gathered));
             }
             if KIND != ALIKE && lane.volatile_keys > 0 {
                 server.expires.look_at_clock(polled_at);
             }
-            let turn = lane.execute::<KIND>(few, server, plan);
+            if BLAME {
+                blamed.executed = 0;
+            }
+            let turn = lane.execute::<KIND>(few, server, plan, |cpu| {
+                if BLAME {
+                    blamed.took(cpu);
+                }
+            });
             let busy = lane.turn + lane.read * count as u64 + turn.cpu + turn.cow;
             let executed_at = polled_at + busy;
             let cost = if turn.aof_bytes > 0 { server.disk.write_cost(turn.aof_bytes) } else { 0 };
@@ -99,6 +128,11 @@ impl<P: Probe> Simulation<P> {
             let ends = executed_at >= lane.due_at || flushed_at >= lane.tick_at;
             if ends || !sums.take(&turn, &lane, server) {
                 break Some((count, Unfinished::Executed(turn)));
+            }
+            if BLAME {
+                let books = (&mut server.main.log, &mut *blame);
+                blamed.begin_turn(books, polled_at, few[0].readable_at, &sums);
+                blamed.executed(&turn, busy - turn.cow, cost);
             }
             sums.add(&turn, count as u64, cost, (executed_at, flushed_at));
             if KIND != ALIKE && turn.alike < count as u64 {
@@ -115,20 +149,41 @@ impl<P: Probe> Simulation<P> {
                 sums.reply += reply;
                 let at = now + transmission.of(unit.reply_bytes);
                 let &Unit { arrived_at, connection, reads, writes, .. } = unit;
+                if BLAME {
+                    blamed.answered(
+                        &mut *blame,
+                        &server.main.log,
+                        (place, unit),
+                        (now, reply, at),
+                        (&lane, &sums),
+                    );
+                }
                 if lane.reads_later {
                     replies.push(Reply { arrived_at, at, connection, reads, writes });
                 } else {
-                    let read_at = group.receive(connection, lane.commands, at);
-                    recorder.answered(0, unit, read_at);
+                    let received = group.receive(connection, lane.commands, at);
+                    recorder.answered(0, unit, received.read_at);
+                    if BLAME {
+                        blamed.read(&mut *blame, unit, at, received);
+                    }
                 }
             }
+            if BLAME {
+                blamed.end_turn(now);
+            }
             if replies.len() >= replies::BATCH {
-                group.read_all(replies, lane.commands);
+                match blame {
+                    Some(blame) if BLAME => blame.read_all(group, replies, lane.commands),
+                    _ => group.read_all(replies, lane.commands, |_, _, _| ()),
+                }
                 recorder.answered_all(0, replies);
                 replies.clear();
             }
         };
-        self.leave(now, &lane, &mut sums);
+        self.leave::<BLAME>(now, &lane, &mut sums);
+        if BLAME {
+            blamed.leave(&mut self.server.main.log, unfinished.is_some(), now);
+        }
         let (count, unfinished) = unfinished?;
         self.units.clear();
         self.units.extend_from_slice(&units[..count]);
@@ -138,10 +193,17 @@ impl<P: Probe> Simulation<P> {
                     let unit = self.groups[0].take();
                     self.units.push(unit);
                 }
+                if BLAME {
+                    self.blame_poll(now);
+                }
                 Some(self.turn_of_units(now))
             }
             Unfinished::Executed(turn) => {
                 let work = lane.work_of(&turn);
+                if BLAME {
+                    self.blame_poll(now);
+                    self.blame_executed(blamed.cpu());
+                }
                 self.fates.clear();
                 self.spend(&work);
                 self.charge_turn(count as u64, &work);
@@ -199,9 +261,14 @@ impl<P: Probe> Simulation<P> {
 
     /// The run of turns is over.
     #[inline(always)]
-    fn leave(&mut self, now: Nanos, lane: &Lane, sums: &mut Sums) {
+    fn leave<const BLAME: bool>(&mut self, now: Nanos, lane: &Lane, sums: &mut Sums) {
         if !self.replies.is_empty() {
-            self.groups[0].read_all(&mut self.replies, lane.commands);
+            match &mut self.blame {
+                Some(blame) if BLAME => {
+                    blame.read_all(&mut self.groups[0], &mut self.replies, lane.commands);
+                }
+                _ => self.groups[0].read_all(&mut self.replies, lane.commands, |_, _, _| ()),
+            }
             self.recorder.answered_all(0, &self.replies);
             self.replies.clear();
         }

@@ -13,6 +13,7 @@ use super::run::Simulation;
 use super::turn::Probe;
 use crate::cause::Cause;
 use crate::client::group::Unit;
+use crate::observe::blame::Part;
 use crate::redis::memory::ValueShape;
 use crate::redis::migrate::MovedKey;
 use crate::redis::nodes_conf::ConfigEvent;
@@ -210,6 +211,7 @@ impl<P: Probe> Simulation<P> {
         let member = self.member.as_mut().expect("only of a node");
         let mut waits: BTreeSet<u32> = member.held.iter().map(|unit| unit.connection).collect();
         let (plans, held) = (&self.plans, &mut member.held);
+        let before = held.len();
         self.units.retain(|unit| {
             let plan = &plans[unit.group as usize];
             let writes = |n: u64| plan.shape_of(n).1;
@@ -221,13 +223,21 @@ impl<P: Probe> Simulation<P> {
             }
             goes_on
         });
+        if self.blame.is_some() && member.held.len() > before {
+            let held = member.held[before..].to_vec();
+            self.blame_held(&held, Part::Paused);
+        }
     }
 
     /// The pause is over: what waited, in order.
     pub(crate) fn release_writes(&mut self) -> Vec<Unit> {
         let Some(member) = &mut self.member else { return Vec::new() };
         member.holds_writes = false;
-        std::mem::take(&mut member.held)
+        let held = std::mem::take(&mut member.held);
+        if self.blame.is_some() {
+            self.blame_released(&held);
+        }
+        held
     }
 
     /// The run is over: what waits still waits.

@@ -220,13 +220,14 @@ impl Lane {
         !(1..units.len()).any(before) && (KIND == ALIKE || keys == 0 || server.tables_have_room(keys))
     }
 
-    /// Executes the commands of a turn.
+    /// Executes the commands of a turn; `took` is told the main-thread time of each unit, without faults.
     #[inline(always)]
     pub(super) fn execute<const KIND: u8>(
         &mut self,
         units: &mut [Unit],
         server: &mut Server,
         plan: &GroupPlan,
+        mut took: impl FnMut(Nanos),
     ) -> Turned {
         let (mut alike, mut touched) = (units.len() as u64, 0);
         for unit in units {
@@ -239,11 +240,12 @@ impl Lane {
                 if let (RENEWING, Some(alike)) = (KIND, plan.alike()) {
                     *unit = self.as_alike(*unit, alike);
                 }
+                took(self.each.cpu);
                 continue;
             }
             alike -= 1;
             let work = &mut self.other;
-            let replied = work.reply_bytes;
+            let (replied, cpu) = (work.reply_bytes, work.cpu);
             let answered = match plan.alike() {
                 Some(alike) if KIND == RENEWING => {
                     server.execute_mixed(plan, alike, first, (commands, renewed), work)
@@ -252,6 +254,7 @@ impl Lane {
             };
             (unit.reads, unit.writes) = (answered.reads, answered.writes);
             unit.reply_bytes = work.reply_bytes - replied;
+            took(work.cpu - cpu);
         }
         let (each, other) = (&self.each, &self.other);
         let sum = |each: u64, other: u64| each * alike + if KIND == ALIKE { 0 } else { other };

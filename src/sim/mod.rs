@@ -6,10 +6,13 @@
 
 mod alone;
 pub(crate) mod atomic_calls;
+mod blamed;
+mod blaming;
 mod hot_key;
 mod info;
 pub(crate) mod kinds;
 mod lane;
+mod lane_blame;
 pub(crate) mod member;
 mod node_calls;
 mod node_maps;
@@ -24,9 +27,11 @@ mod same_world;
 pub(crate) mod silence;
 mod special;
 mod start_phase;
+mod traced;
 mod turn;
 mod waiting;
 
 pub use predict::{offered_load, predict};
 pub use run::{Progress, RunOptions, SimError, run, run_probed};
+pub use traced::trace;
 pub use turn::{Probe, Replied};

@@ -1,5 +1,6 @@
 //! One run from a scenario to its result.
 
+use super::blaming::Blaming;
 use super::kinds::kinds;
 use super::member::{Fate, Member, Seat};
 use super::replicas;
@@ -45,6 +46,8 @@ pub struct RunOptions {
     /// Begin at a random phase of what recurs (saves, rewrites, timers), another in each replication; the first, number
     /// 0, begins as the scenario says all the same.
     pub random_phase: bool,
+    /// Blame every request's time on what took it.
+    pub blame: bool,
 }
 
 /// How far a run is.
@@ -135,6 +138,8 @@ pub struct Simulation<P> {
     pub(super) fates: Vec<Fate>,
     /// What a node of a cluster has beside.
     pub(crate) member: Option<Box<Member>>,
+    /// Where requests' time went, if somebody asks.
+    pub(super) blame: Option<Box<Blaming>>,
 }
 
 /// Simulates `scenario`. `progress` is called now and then; it returns false to stop.
@@ -163,12 +168,7 @@ pub fn run_probed<P: Probe>(
         countdown -= 1;
         if countdown == 0 || simulation.answered >= due_at {
             (countdown, due_at) = (PROGRESS_TURNS, simulation.answered + PROGRESS_COMMANDS);
-            let so_far = Progress {
-                simulated: simulation.server.main.now,
-                duration: simulation.horizon,
-                requests: simulation.answered,
-            };
-            if !progress(so_far) {
+            if !progress(simulation.progress()) {
                 return Err(SimError::Stopped);
             }
         }
@@ -268,9 +268,18 @@ impl<P: Probe> Simulation<P> {
             control_at: NEVER,
             fates: Vec::new(),
             member: seat.map(|seat| Box::new(Member::new(seat))),
+            blame: None,
         };
+        if options.blame {
+            simulation.begin_blame(None);
+        }
         simulation.update_special();
         simulation
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { simulated: self.server.main.now, duration: self.horizon, requests: self.answered }
     }
 
     /// Checks every book and puts the result together.
@@ -295,6 +304,7 @@ impl<P: Probe> Simulation<P> {
             rewrite_buffer_bytes_max: self.server.rewrite.buffer_max,
             bytes_per_key: self.server.keyspace.bytes_per_key(),
         };
+        let blame = self.blame.as_mut().map(|blame| blame.rows.finish());
         let replication = replicas::result(&mut self.server);
         let mut server = self.server;
         let expiry = server.expiry_result();
@@ -343,6 +353,7 @@ impl<P: Probe> Simulation<P> {
             patterns,
             cluster: None,
             sections,
+            blame,
         }
     }
 

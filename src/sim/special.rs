@@ -193,7 +193,7 @@ impl<P: Probe> Simulation<P> {
     /// The connection of `unit` breaks at `at`.
     pub(super) fn refuse(&mut self, unit: Unit, at: Nanos) {
         self.answered += unit.commands as u64;
-        let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, at);
+        let read_at = self.groups[unit.group as usize].receive(unit.connection, unit.commands, at).read_at;
         if let Some(member) = &mut self.member {
             // What becomes of it is for the client's library to say.
             member.told.push(Told::Lost(unit, read_at));

@@ -1,5 +1,6 @@
 //! One turn of the event loop, in the order of ae.c and `beforeSleep`.
 
+use super::blaming::Sent;
 use super::patterns::run_step;
 use super::run::Simulation;
 use crate::cause::Cause;
@@ -76,6 +77,7 @@ impl<P: Probe> Simulation<P> {
     #[inline(never)]
     fn turn_of_many(&mut self, polled_at: Nanos) -> bool {
         self.gather(polled_at);
+        self.blame_poll(polled_at);
         if self.member.as_ref().is_some_and(|member| member.holds_writes) {
             self.hold_writes();
         }
@@ -119,6 +121,7 @@ impl<P: Probe> Simulation<P> {
             return self.exit();
         }
         let flushed_at = self.server.main.now;
+        self.blame_flushed();
         if self.waiting.any {
             self.publish_fsynced();
             self.answer_released();
@@ -236,6 +239,7 @@ impl<P: Probe> Simulation<P> {
         let alone = matches!(self.units[..], [ref only] if only.commands == 1);
         if !alone && !self.one_each() {
             clients = self.arrange();
+            self.blame_left();
         }
         self.services.clear();
         let several = self.groups.len() > 1;
@@ -248,6 +252,7 @@ impl<P: Probe> Simulation<P> {
         for place in 0..self.units.len() {
             let replied = work.reply_bytes;
             let before = work.cpu + work.cow + work.rehash;
+            let cpu = work.cpu;
             let sums = if several { (work.eviction, work.aof_bytes) } else { (0, 0) };
             if watched {
                 let fate = self.execute_watched(place, &mut work);
@@ -277,6 +282,9 @@ impl<P: Probe> Simulation<P> {
             }
             if P::ON {
                 self.services.push(work.cpu + work.cow + work.rehash - before);
+            }
+            if let Some(blame) = &mut self.blame {
+                blame.cpu.push(work.cpu - cpu);
             }
         }
         if !several {
@@ -384,12 +392,14 @@ impl<P: Probe> Simulation<P> {
             self.server.wait_for_core(cost);
             let sent_at = self.server.main.now;
             let out_at = sent_at + self.transmission.of(bytes);
-            let read_at = self.groups[group].receive(connection, commands, out_at);
+            let received = self.groups[group].receive(connection, commands, out_at);
+            let read_at = received.read_at;
             for place in first..end {
                 if in_cluster && !self.tell(place, read_at) {
                     self.groups[group].with_routed(|routed| routed.unfinished());
                     continue;
                 }
+                self.blame_answered(place, &Sent { cost, at: sent_at, received });
                 let unit = &self.units[place];
                 self.recorder.answered(group, unit, read_at);
                 if patterned {

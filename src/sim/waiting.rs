@@ -5,10 +5,12 @@
 //! completes them. The offset waited for is that after the turn, whose GETACK stands behind all of it. Time-outs are
 //! looked at once a turn and wake nobody, so that in an idle server they come up to 1000 / hz ms late, as there.
 
+use super::blaming::Sent;
 use super::run::Simulation;
 use super::turn::{Probe, Replied};
 use crate::cause::Cause;
 use crate::client::group::Unit;
+use crate::observe::blame::Part;
 use crate::redis::resp::{bulk, digits};
 use crate::scenario::Workload;
 use crate::scenario::replicas::WaitSpec;
@@ -70,6 +72,7 @@ impl<P: Probe> Simulation<P> {
     pub(super) fn hold_blocked(&mut self) {
         let waiting = &mut self.waiting;
         let held = &mut waiting.held;
+        let before = held.len();
         let blocked = &waiting.blocked;
         self.units.retain(|unit| {
             let blocked = blocked[unit.connection as usize];
@@ -78,6 +81,10 @@ impl<P: Probe> Simulation<P> {
             }
             !blocked
         });
+        if self.blame.is_some() && self.waiting.held.len() > before {
+            let held = self.waiting.held[before..].to_vec();
+            self.blame_held(&held, Part::WaitReplicas);
+        }
     }
 
     /// The WAITs behind the commands of this turn: executed, and their clients blocked.
@@ -104,8 +111,14 @@ impl<P: Probe> Simulation<P> {
                 if P::ON {
                     self.services[place - 1] = service;
                 }
+                if let Some(blame) = &mut self.blame {
+                    blame.cpu[place - 1] = blame.cpu[index];
+                }
                 continue;
             };
+            if self.blame.is_some() {
+                self.blame_parked(index, &unit, each);
+            }
             self.server.counters.net_input_bytes += request_bytes(&spec);
             self.server.counters.net_output_bytes += WAIT_REPLY;
             let offset = self.server.replication.offset;
@@ -151,6 +164,9 @@ impl<P: Probe> Simulation<P> {
             }
             !(done || late)
         });
+        if self.blame.is_some() {
+            self.blame_waited();
+        }
     }
 
     /// `fsynced_reploff` after the flush; from 7.4 on its progress keeps the loop awake for those who wait.
@@ -176,8 +192,12 @@ impl<P: Probe> Simulation<P> {
             self.server.wait_for_core(cost);
             let sent_at = self.server.main.now;
             let out_at = sent_at + self.transmission.of(unit.reply_bytes + WAIT_REPLY);
-            let read_at = self.groups[group].receive(unit.connection, unit.commands, out_at);
+            let received = self.groups[group].receive(unit.connection, unit.commands, out_at);
+            let read_at = received.read_at;
             self.recorder.answered(group, &unit, read_at);
+            if self.blame.is_some() {
+                self.blame_wait_over(&unit, &Sent { cost, at: sent_at, received });
+            }
             self.tell_executed(unit, read_at);
             self.server.loss.acknowledge(flushed_at, unit.writes as u64);
             self.unblock(unit.connection);
@@ -202,6 +222,11 @@ impl<P: Probe> Simulation<P> {
     /// What a connection sent while it was blocked is read in the next turn.
     fn unblock(&mut self, connection: u32) {
         self.waiting.blocked[connection as usize] = false;
+        if self.blame.is_some() {
+            let of_it = self.waiting.held.iter().filter(|unit| unit.connection == connection);
+            let released: Vec<Unit> = of_it.copied().collect();
+            self.blame_released(&released);
+        }
         let backlog = &mut self.backlog;
         self.waiting.held.retain(|unit| {
             let waits = unit.connection != connection;
@@ -219,6 +244,7 @@ impl<P: Probe> Simulation<P> {
 
     /// The connections of all who wait are gone: (executed, sent and not executed).
     pub(super) fn lose_waiting(&mut self) -> (Vec<Unit>, Vec<Unit>) {
+        self.blame_lost();
         let waiting = &mut self.waiting;
         let executed: Vec<Unit> =
             waiting.parked.drain(..).chain(waiting.released.drain(..)).map(|parked| parked.unit).collect();

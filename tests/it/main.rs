@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module a claim.
 
+mod blame;
 mod calibrate;
 mod check;
 mod claims_modes;

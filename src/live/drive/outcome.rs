@@ -85,6 +85,7 @@ pub fn assemble(plan: &Plan, measured: Measured) -> Driven {
         patterns: measured.patterns,
         cluster: None,
         sections: measured.sections,
+        blame: None,
     };
     Driven {
         result,

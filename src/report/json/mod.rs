@@ -1,5 +1,6 @@
 //! The JSON object of `run`: stable names, base units; keys are added, never taken away.
 
+mod blame;
 mod cluster;
 mod expiry;
 mod hot_key;
@@ -8,6 +9,7 @@ pub mod patterns;
 pub mod replicas;
 mod streams;
 
+pub use blame::{BandOutput, BlameOutput};
 pub use cluster::ClusterOutput;
 pub use expiry::*;
 pub use hot_key::HotKeyOutput;
@@ -91,6 +93,8 @@ pub fn run_output(result: &RunResult, about: &About) -> RunOutput {
         patterns: (!result.patterns.is_empty())
             .then(|| result.patterns.iter().map(patterns::output).collect()),
         cluster: result.cluster.as_ref().map(|cluster| ClusterOutput::of(cluster, result)),
+        blame: result.blame.as_ref().map(BlameOutput::from),
+        traced_request: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::blame::BlameOutput;
 use super::cluster::ClusterOutput;
 use super::hot_key::HotKeyOutput;
 use super::patterns::PatternOutput;
@@ -13,6 +14,7 @@ use crate::observe::result::Counters;
 use crate::report::intervals::Intervals;
 use crate::report::json::replicas::{ReplicaOutput, ReplicationOutput};
 use crate::report::quantiles::Quantiles;
+use crate::report::request_life::LifeOutput;
 use crate::report::uncertainty::MachineOutput;
 use crate::units::Nanos;
 
@@ -95,6 +97,12 @@ pub struct RunOutput {
     /// The cluster, when the scenario has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterOutput>,
+    /// Where the time of the requests went, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blame: Option<BlameOutput>,
+    /// The life of one request, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traced_request: Option<LifeOutput>,
 }
 
 /// Requests answered with an error, by kind.
