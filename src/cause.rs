@@ -201,6 +201,25 @@ impl Cause {
     }
 }
 
+/// A set of causes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Causes(u64);
+
+impl Causes {
+    /// Puts `cause` into the set.
+    pub fn insert(&mut self, cause: Cause) {
+        self.0 |= 1 << cause as u32;
+    }
+
+    /// Whether `cause` is in the set.
+    #[inline(always)]
+    pub fn has(self, cause: Cause) -> bool {
+        self.0 >> cause as u32 & 1 == 1
+    }
+}
+
+const _: () = assert!(Cause::COUNT <= u64::BITS as usize);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 //! A model file (`models/*.toml`) has the same tables and, with `-` for `_`, the same keys; each value there
 //! stands with its source and its range. Times are nanoseconds here, sizes bytes, rates bytes a second.
 
+use crate::cause::Causes;
 use crate::dist::Dist;
 use crate::units::Nanos;
 
@@ -35,6 +36,9 @@ pub struct CostModel {
     pub cluster: Cluster,
     /// Gaps in which the host runs something else on a core.
     pub noise: Noise,
+    /// Causes whose blocks take no time of the main thread, although what they stand for is done. Of counterfactuals alone:
+    /// no file and no setting fills it.
+    pub free: Causes,
 }
 
 /// The machine itself.

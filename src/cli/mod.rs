@@ -41,6 +41,7 @@ mod sweep_trial;
 mod terminal;
 mod validate;
 mod watched;
+mod why;
 
 use std::process::ExitCode;
 
@@ -78,6 +79,7 @@ enum Command {
     Select(select::SelectArgs),
     Sensitivity(sensitivity::SensitivityArgs),
     Size(size::SizeArgs),
+    Why(why::WhyArgs),
     Sweep(sweep::SweepArgs),
     Calibrate(calibrate::CalibrateArgs),
     Check(check::CheckArgs),
@@ -120,6 +122,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
         Command::Select(args) => select::select(args, terminal),
         Command::Sensitivity(args) => sensitivity::sensitivity(args, terminal),
         Command::Size(args) => size::size(args, terminal),
+        Command::Why(args) => why::why(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Calibrate(args) => calibrate::calibrate(args, terminal),
         Command::Check(args) => check::check(args, terminal),

@@ -50,6 +50,11 @@ impl ReplicationFlags {
         self.replications.is_some() || !self.precision.is_empty()
     }
 
+    /// How many, if that is said.
+    pub fn number(&self) -> Option<u64> {
+        self.replications
+    }
+
     /// When to stop, for runs of `duration`.
     ///
     /// # Errors

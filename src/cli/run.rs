@@ -122,7 +122,8 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     }
 }
 
-fn simulate(
+/// Simulates once, as `run` does, with a bar.
+pub(super) fn simulate(
     scenario: &mut Scenario,
     options: &RunOptions,
     interrupt: &Interrupt,
@@ -141,7 +142,7 @@ fn simulate(
 }
 
 /// The files of a result folder.
-fn files(
+pub(super) fn files(
     result: &RunResult,
     about: &About,
     output: &RunOutput,

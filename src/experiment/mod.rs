@@ -28,6 +28,7 @@ pub mod sweep;
 pub mod template;
 pub mod uncertainty;
 pub mod variants;
+pub mod why;
 
 pub use metric::Metric;
 pub use outcome::Outcome;

@@ -11,6 +11,7 @@ pub mod unit;
 use std::io;
 use std::path::Path;
 
+use crate::cause::Causes;
 use crate::cost_model::{
     ChildSpeed, Client, Cluster, CostModel, Cow, Cpu, Disk, Fork, HugeCow, Machine, MemoryPrices, Network,
     Noise,
@@ -260,6 +261,7 @@ pub fn blank(name: &str) -> CostModel {
             config_write_per_node: 0,
         },
         noise: Noise::default(),
+        free: Causes::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`MainThread::charge`] and [`MainThread::block`] are the only ways to take time, so that the time the thread
 //! was busy is, to the nanosecond, the sum over causes.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Causes};
 use crate::observe::blame::log::Log;
 use crate::observe::blocks::Blocks;
 use crate::units::Nanos;
@@ -19,15 +19,17 @@ pub struct MainThread {
     pub idle: Nanos,
     /// Long holds, one by one.
     pub blocks: Blocks,
+    /// Causes whose blocks take no time.
+    free: Causes,
     /// What requests may have waited for, where somebody asks.
     pub log: Option<Box<Log>>,
 }
 
 impl MainThread {
-    /// A thread that stands at time 0 and lists holds of at least `stall_threshold`.
-    pub fn new(stall_threshold: Nanos) -> Self {
+    /// A thread that stands at time 0 and lists holds of at least `stall_threshold`; blocks on `free` take no time.
+    pub fn new(stall_threshold: Nanos, free: Causes) -> Self {
         let blocks = Blocks::new(stall_threshold);
-        MainThread { now: 0, busy: [0; Cause::COUNT], idle: 0, blocks, log: None }
+        MainThread { now: 0, busy: [0; Cause::COUNT], idle: 0, blocks, free, log: None }
     }
 
     /// Takes `span` on account of `cause`: ordinary work.
@@ -43,8 +45,18 @@ impl MainThread {
     /// Takes `span` on account of `cause`: something during which nothing else can run, listed when it is long.
     /// `detail` is made only then.
     pub fn block(&mut self, cause: Cause, span: Nanos, detail: impl FnOnce() -> String) {
+        if self.free.has(cause) {
+            return;
+        }
         self.blocks.add(self.now, span, cause, detail);
         self.charge(cause, span);
+    }
+
+    /// Takes `span` on account of `cause`, unless that takes no time: ordinary work that no price of its own stands for.
+    pub fn charge_unless_free(&mut self, cause: Cause, span: Nanos) {
+        if !self.free.has(cause) {
+            self.charge(cause, span);
+        }
     }
 
     /// Sleeps until `until` (no effect when that is past).

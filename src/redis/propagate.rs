@@ -21,7 +21,8 @@ impl Server {
         self.counters.aof_bytes += bytes;
         if self.keeps_rewrite_buffer() {
             let copy = self.prices.cpu.aof_append_per_kib / KIB as f64 * bytes as f64;
-            self.main.charge(Cause::AofRewriteBuffer, commands * self.prices.cpu.aof_append + copy as Nanos);
+            let append = commands * self.prices.cpu.aof_append + copy as Nanos;
+            self.main.charge_unless_free(Cause::AofRewriteBuffer, append);
         }
     }
 }

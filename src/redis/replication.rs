@@ -136,7 +136,10 @@ impl Replication {
             crons: 0,
             cron_at: 0,
             idle_since: None,
-            copy: Factor::new(machine.cpu.aof_append_per_kib / KIB as f64),
+            copy: match machine.free.has(Cause::ReplicaWrite) {
+                true => Factor::default(),
+                false => Factor::new(machine.cpu.aof_append_per_kib / KIB as f64),
+            },
             sent_up_to: Knot { changes, ..Knot::default() },
             now: Knot { changes, ..Knot::default() },
             waits: WaitCounts::default(),

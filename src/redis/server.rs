@@ -235,7 +235,7 @@ impl Server {
         if self.config.appendonly && work.aof_bytes > 0 {
             self.aof.append(work.aof_bytes, self.changes + work.changed);
             if self.keeps_rewrite_buffer() {
-                self.main.charge(Cause::AofRewriteBuffer, work.append);
+                self.main.charge_unless_free(Cause::AofRewriteBuffer, work.append);
             }
         }
         if work.repl_bytes > 0 {

@@ -88,7 +88,7 @@ impl Server {
         let mut server = Server {
             config: config.clone(),
             prices: machine.clone(),
-            main: MainThread::new(scenario.run.stall_threshold),
+            main: MainThread::new(scenario.run.stall_threshold, machine.free),
             disk: Disk::new(&machine.disk, streams.open(StreamId::Fsync, 0)),
             aof: Aof::new(version, 0, 0, phase),
             loss: LossTracker::new(

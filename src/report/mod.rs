@@ -32,6 +32,7 @@ pub mod sweep;
 pub mod sweep_text;
 pub mod uncertainty;
 pub mod validation;
+pub mod why;
 mod window_rows;
 pub mod words;
 pub(crate) mod wrap;

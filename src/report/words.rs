@@ -180,6 +180,14 @@ fn stalls(result: &RunResult, levels: &[Level]) -> Option<String> {
     let blocks = levels.first()?.source?.blocks;
     let beyond = levels.iter().filter_map(|level| level.source).map(|origin| origin.beyond).min()?;
     let mostly = levels.iter().any(|level| level.source.is_some_and(|origin| origin.mostly));
+    let verb = if levels.len() == 1 { "comes" } else { "come" };
+    let mostly = if mostly { "mostly " } else { "" };
+    let levels: Vec<&Level> = levels.iter().collect();
+    Some(format!("{} {verb} {mostly}from {}.", list(&levels), blocks_longer(result, blocks, beyond)))
+}
+
+/// `138 forks of 122 ms (BGSAVE, save 60 10000; one every 3 min)`: the blocks longer than `beyond`.
+pub(super) fn blocks_longer(result: &RunResult, blocks: &BlockTotals, beyond: Nanos) -> String {
     let (count, spans) = spans(blocks, beyond);
     let noun = noun(blocks.cause, count == 1);
     let mut more: Vec<String> = detail(result, blocks.cause).into_iter().collect();
@@ -188,11 +196,8 @@ fn stalls(result: &RunResult, levels: &[Level]) -> Option<String> {
         more.push(format!("one every {}", plain_span(measured / count)));
     }
     let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
-    let verb = if levels.len() == 1 { "comes" } else { "come" };
-    let mostly = if mostly { "mostly " } else { "" };
-    let levels: Vec<&Level> = levels.iter().collect();
     let number = if count == 1 { "one".to_owned() } else { format_count(count as f64) };
-    Some(format!("{} {verb} {mostly}from {number} {noun} of {spans}{more}.", list(&levels)))
+    format!("{number} {noun} of {spans}{more}")
 }
 
 /// The smallest windows' worst P99, when it is far above the whole run's.

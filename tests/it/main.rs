@@ -62,4 +62,5 @@ mod validate;
 mod validate_live;
 mod value_stability;
 mod warmup;
+mod why;
 mod world;
