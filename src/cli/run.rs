@@ -16,6 +16,7 @@ use super::replications::ReplicationFlags;
 use super::result_folder::MANIFEST;
 use super::run_many::run_many;
 use super::terminal::Terminal;
+use super::trace::{TraceFile, TraceFlags};
 use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::pilot;
@@ -37,6 +38,8 @@ pub struct RunArgs {
     replications: ReplicationFlags,
     #[command(flatten)]
     output: OutputFlags,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 /// Runs the subcommand.
@@ -53,13 +56,18 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             let text = "--prices range runs replications of its own\n  leave one of the two out";
             return Err(Failure::Usage(text.to_owned()));
         }
+        if args.trace.is_asked_for() {
+            let text = "--trace is of one run, not of replications\n  leave one of the two out";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         return run_many(&scenario, &args.replications, &args.output, terminal);
     }
     let interrupt = Interrupt::watch();
     let folder = args.output.folder()?;
+    let trace = args.trace.file(&scenario)?;
     let timeline = folder.is_some() || args.output.format == Format::Human;
     let started = Instant::now();
-    let result = simulate(&mut scenario, timeline, &interrupt, terminal)?;
+    let result = simulate(&mut scenario, timeline, trace, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
     let about = About::of(&scenario);
     let seed = scenario.run.seed;
@@ -94,6 +102,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
 fn simulate(
     scenario: &mut Scenario,
     timeline: bool,
+    trace: Option<TraceFile>,
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<RunResult, Failure> {
@@ -104,10 +113,20 @@ fn simulate(
         meter.update(progress);
         !interrupt.requested()
     };
-    let result = pilot::settle(scenario, &mut progress)
-        .and_then(|()| cluster::simulate(scenario, &options, &mut progress));
+    let settled = pilot::settle(scenario, &mut progress);
+    let failed = |error| Failure::simulation(&scenario.name, error);
+    let result = settled.map_err(failed).and_then(|()| match trace {
+        Some(trace) => trace.simulate(scenario, &options, &mut progress),
+        None => cluster::simulate(scenario, &options, &mut progress)
+            .map(|result| (result, String::new()))
+            .map_err(failed),
+    });
     meter.finish();
-    result.map_err(|error| Failure::simulation(&scenario.name, error))
+    let (result, said) = result?;
+    if !said.is_empty() {
+        terminal.note(&said);
+    }
+    Ok(result)
 }
 
 /// The files of a result folder.

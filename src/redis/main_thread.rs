@@ -5,6 +5,7 @@
 
 use crate::cause::Cause;
 use crate::observe::blocks::Blocks;
+use crate::observe::journal::Job;
 use crate::units::Nanos;
 
 /// Clock and books of the main thread.
@@ -29,6 +30,9 @@ impl MainThread {
     /// Takes `span` on account of `cause`: ordinary work.
     #[inline(always)]
     pub fn charge(&mut self, cause: Cause, span: Nanos) {
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.charge(self.now, span, cause);
+        }
         self.busy[cause as usize] += span;
         self.now += span;
     }
@@ -36,8 +40,28 @@ impl MainThread {
     /// Takes `span` on account of `cause`: something during which nothing else can run, listed when it is long.
     /// `detail` is made only then.
     pub fn block(&mut self, cause: Cause, span: Nanos, detail: impl FnOnce() -> String) {
+        if self.blocks.journal.is_some() && span > 0 {
+            return self.block_told(cause, span, detail());
+        }
         self.blocks.add(self.now, span, cause, detail);
         self.charge(cause, span);
+    }
+
+    /// The same while somebody reads the journal.
+    #[cold]
+    fn block_told(&mut self, cause: Cause, span: Nanos, detail: String) {
+        self.blocks.add(self.now, span, cause, || detail.clone());
+        self.charge(cause, span);
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.detail(detail);
+        }
+    }
+
+    /// A job of the background worker, for whoever reads the journal.
+    pub fn hand_over(&mut self, job: Job) {
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.jobs.push(job);
+        }
     }
 
     /// Sleeps until `until` (no effect when that is past).

@@ -5,16 +5,17 @@ use crate::units::Nanos;
 /// Eighths of a character cell, lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// The parts of `length` values that `width` cells stand for.
+pub fn parts(length: usize, width: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let parts = length.min(width);
+    (0..parts).map(move |part| part * length / parts..(part + 1) * length / parts)
+}
+
 /// One character per `width`-th of `values`, the largest value of each part on a logarithmic scale from the smallest
 /// to the largest part; a space where there is no value.
 pub fn sparkline(values: &[Option<Nanos>], width: usize) -> String {
-    let parts = values.len().min(width);
-    let largest: Vec<Option<Nanos>> = (0..parts)
-        .map(|part| {
-            values[part * values.len() / parts..(part + 1) * values.len() / parts].iter().flatten().max()
-        })
-        .map(|value| value.copied())
-        .collect();
+    let largest: Vec<Option<Nanos>> =
+        parts(values.len(), width).map(|part| values[part].iter().flatten().max().copied()).collect();
     let log = |value: Nanos| libm::log(value.max(1) as f64);
     let low = largest.iter().flatten().min().map_or(0.0, |&value| log(value));
     let high = largest.iter().flatten().max().map_or(0.0, |&value| log(value));

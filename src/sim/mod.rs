@@ -16,6 +16,7 @@ mod node_maps;
 mod open_slots;
 mod patterns;
 mod predict;
+mod probe;
 mod refused;
 mod replicas;
 pub(crate) mod run;
@@ -28,5 +29,6 @@ mod turn;
 mod waiting;
 
 pub use predict::{offered_load, predict};
+pub use probe::NodeProbe;
 pub use run::{Progress, RunOptions, SimError, run, run_probed};
-pub use turn::{Probe, Replied};
+pub use turn::{Probe, Replied, Turned};

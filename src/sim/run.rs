@@ -269,6 +269,9 @@ impl<P: Probe> Simulation<P> {
             fates: Vec::new(),
             member: seat.map(|seat| Box::new(Member::new(seat))),
         };
+        if simulation.probe.wants_turns() {
+            simulation.server.main.blocks.journal = Some(Box::default());
+        }
         simulation.update_special();
         simulation
     }
@@ -276,6 +279,7 @@ impl<P: Probe> Simulation<P> {
     /// Checks every book and puts the result together.
     pub(crate) fn finish(mut self, scenario: &Scenario) -> RunResult {
         self.tick();
+        self.show_turn(true);
         let end = self.server.main.now;
         self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);
         self.server.note_memory();
