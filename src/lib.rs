@@ -94,5 +94,6 @@ pub mod scenario;
 pub mod sim;
 pub mod slots;
 pub mod stats;
+pub mod trace;
 pub mod units;
 pub mod validate;

@@ -39,6 +39,7 @@ mod sweep_folder;
 mod sweep_progress;
 mod sweep_trial;
 mod terminal;
+mod trace;
 mod validate;
 mod watched;
 mod why;

@@ -33,7 +33,7 @@ impl Meter {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}");
+            let style = ProgressStyle::with_template("{bar:16} {percent:>3} %  {wide_msg}");
             let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });

@@ -18,6 +18,7 @@ use super::report::ReportFlag;
 use super::result_folder::MANIFEST;
 use super::run_many::run_many;
 use super::terminal::Terminal;
+use super::trace::{TraceFile, TraceFlags};
 use crate::cluster;
 use crate::observe::result::RunResult;
 use crate::pilot;
@@ -45,6 +46,8 @@ pub struct RunArgs {
     output: OutputFlags,
     #[command(flatten)]
     report: ReportFlag,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 /// Runs the subcommand.
@@ -62,9 +65,8 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
             return Err(Failure::Usage(text.to_owned()));
         }
         args.report.refuse()?;
-        if args.blame.are_given() {
-            let text =
-                "--blame and --trace-request are about one run\n  leave out --replications and --precision";
+        if args.blame.are_given() || args.trace.is_asked_for() {
+            let text = "--blame, --trace-request and --trace are about one run\n  leave out --replications and --precision";
             return Err(Failure::Usage(text.to_owned()));
         }
         return run_many(&scenario, &args.replications, &args.output, terminal);
@@ -73,11 +75,12 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
     let interrupt = Interrupt::watch();
     let folder = args.output.folder()?;
     let report = args.report.target()?;
+    let trace = args.trace.file(&scenario)?;
     let timeline = folder.is_some() || report.is_some() || args.output.format == Format::Human;
     let started = Instant::now();
     let options =
         RunOptions { timeline, sections: SECTIONS, blame: args.blame.blame, ..RunOptions::default() };
-    let result = simulate(&mut scenario, &options, &interrupt, terminal)?;
+    let result = simulate(&mut scenario, &options, trace, &interrupt, terminal)?;
     let traced = args.blame.trace.trace(&scenario, &options, &result, &interrupt, terminal)?;
     let wall_clock = started.elapsed();
     let about = About::of(&scenario);
@@ -126,6 +129,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Failure> {
 pub(super) fn simulate(
     scenario: &mut Scenario,
     options: &RunOptions,
+    trace: Option<TraceFile>,
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<RunResult, Failure> {
@@ -135,10 +139,20 @@ pub(super) fn simulate(
         meter.update(progress);
         !interrupt.requested()
     };
-    let result = pilot::settle(scenario, &mut progress)
-        .and_then(|()| cluster::simulate(scenario, options, &mut progress));
+    let settled = pilot::settle(scenario, &mut progress);
+    let failed = |error| Failure::simulation(&scenario.name, error);
+    let result = settled.map_err(failed).and_then(|()| match trace {
+        Some(trace) => trace.simulate(scenario, options, &mut progress),
+        None => cluster::simulate(scenario, options, &mut progress)
+            .map(|result| (result, String::new()))
+            .map_err(failed),
+    });
     meter.finish();
-    result.map_err(|error| Failure::simulation(&scenario.name, error))
+    let (result, said) = result?;
+    if !said.is_empty() {
+        terminal.note(&said);
+    }
+    Ok(result)
 }
 
 /// The files of a result folder.

@@ -67,7 +67,7 @@ pub fn why(args: &WhyArgs, terminal: &Terminal) -> Result<(), Failure> {
     let started = Instant::now();
     let timeline = folder.is_some();
     let options = RunOptions { timeline, sections: SECTIONS, blame: true, ..RunOptions::default() };
-    let run = simulate(&mut scenario, &options, &interrupt, terminal)?;
+    let run = simulate(&mut scenario, &options, None, &interrupt, terminal)?;
     let traced = args.trace.trace(&scenario, &options, &run, &interrupt, terminal)?;
     let wanted = Wanted { top: args.top, horizon: asked, replications: args.replications.number() };
     let plan = Plan::of(&template, &scenario, &run, &wanted);

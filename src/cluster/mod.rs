@@ -21,7 +21,7 @@ use crate::observe::blame::life::{Life, Watch};
 use crate::observe::result::RunResult;
 use crate::scenario::Scenario;
 use crate::scenario::cluster::ClusterSpec;
-use crate::sim::{Progress, RunOptions, SimError};
+use crate::sim::{NodeProbe, Progress, RunOptions, SimError};
 
 /// Steps between two reports of progress.
 const PROGRESS_STEPS: u32 = 1 << 12;
@@ -32,9 +32,23 @@ pub fn simulate(
     options: &RunOptions,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<RunResult, SimError> {
+    simulate_probed(scenario, options, &mut |_| None, progress)
+}
+
+/// The same, watched by probes, which change nothing: `probe_of` is asked once for each server, with its place among
+/// the cluster's nodes, or with 0.
+pub fn simulate_probed(
+    scenario: &Scenario,
+    options: &RunOptions,
+    probe_of: &mut dyn FnMut(usize) -> NodeProbe,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<RunResult, SimError> {
     match &scenario.cluster {
-        Some(spec) => run(scenario, spec, options, progress),
-        None => crate::sim::run(scenario, options, progress),
+        Some(spec) => run(scenario, spec, options, probe_of, progress),
+        None => match probe_of(0) {
+            Some(probe) => crate::sim::run_probed(scenario, options, &mut Some(probe), progress),
+            None => crate::sim::run(scenario, options, progress),
+        },
     }
 }
 
@@ -43,9 +57,10 @@ pub fn run(
     scenario: &Scenario,
     spec: &ClusterSpec,
     options: &RunOptions,
+    probe_of: &mut dyn FnMut(usize) -> NodeProbe,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<RunResult, SimError> {
-    let mut world = world::World::new(scenario, spec, options);
+    let mut world = world::World::new(scenario, spec, options, probe_of);
     if let Some(error) = world.overload() {
         return Err(error);
     }
@@ -73,7 +88,7 @@ pub fn trace(
     let Some(spec) = &scenario.cluster else {
         return crate::sim::trace(scenario, options, watch, progress);
     };
-    let mut world = world::World::new(scenario, spec, options);
+    let mut world = world::World::new(scenario, spec, options, &mut |_| None);
     world.nodes.iter_mut().for_each(|node| node.begin_blame(Some(watch)));
     let mut countdown = PROGRESS_STEPS;
     while world.step() {

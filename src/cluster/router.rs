@@ -35,6 +35,7 @@ use crate::redis::slot_view::NONE;
 use crate::rng::{Numbered, Stream, StreamId, Streams};
 use crate::scenario::cluster::{ClientProfile, ClusterSpec};
 use crate::scenario::{Scenario, Source};
+use crate::sim::NodeProbe;
 use crate::sim::run::Simulation;
 use crate::units::{KIB, NEVER, Nanos};
 
@@ -42,7 +43,7 @@ use crate::units::{KIB, NEVER, Nanos};
 const SAMPLE: u64 = 20_000;
 
 /// One node.
-pub(super) type Node = Simulation<()>;
+pub(super) type Node = Simulation<NodeProbe>;
 
 /// Requests of one group.
 struct Group {

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::cause::Cause;
+use crate::observe::journal::{Journal, Note};
 use crate::observe::result::{BlockTotals, EventRow};
 use crate::units::Nanos;
 
@@ -24,6 +25,8 @@ pub struct Blocks {
     long: u64,
     longest: Vec<EventRow>,
     totals: Vec<Totals>,
+    /// Every piece of the thread's time, while somebody reads it.
+    pub journal: Option<Box<Journal>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,7 +42,15 @@ impl Blocks {
     pub fn new(threshold: Nanos) -> Self {
         let totals =
             vec![Totals { by_length: vec![0; 64 * STEPS as usize], ..Totals::default() }; Cause::COUNT];
-        Blocks { threshold, rows: Vec::new(), dropped: 0, long: 0, longest: Vec::new(), totals }
+        Blocks {
+            threshold,
+            rows: Vec::new(),
+            dropped: 0,
+            long: 0,
+            longest: Vec::new(),
+            totals,
+            journal: None,
+        }
     }
 
     /// Adds a hold of the main thread.
@@ -77,6 +88,9 @@ impl Blocks {
 
     /// Adds a change of state.
     pub fn note(&mut self, at: Nanos, what: &'static str, detail: String) {
+        if let Some(journal) = &mut self.journal {
+            journal.notes.push(Note { at, what, detail: detail.clone() });
+        }
         self.list(EventRow { at, span: 0, cause: what, detail });
     }
 
@@ -90,7 +104,7 @@ impl Blocks {
 
     /// Forgets everything: the measured time begins.
     pub fn clear(&mut self) {
-        *self = Blocks::new(self.threshold);
+        *self = Blocks { journal: self.journal.take(), ..Blocks::new(self.threshold) };
     }
 
     /// Rows in order of time, rows dropped, the longest stalls, and totals of causes that occurred.

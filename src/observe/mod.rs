@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod expiry;
 pub mod histogram;
 pub mod hot_key;
+pub mod journal;
 pub mod patterns;
 pub mod recorder;
 pub mod replicas;

@@ -9,6 +9,7 @@ use super::loss::LossTracker;
 use super::main_thread::MainThread;
 use super::version::Version;
 use crate::cause::Cause;
+use crate::observe::journal::{Job, JobKind};
 use crate::observe::result::Counters;
 use crate::units::{NEVER, Nanos, SECOND};
 
@@ -315,7 +316,8 @@ impl Aof {
     pub fn start_fsync(&mut self, cx: &mut FlushContext) {
         let start = cx.main.now.max(self.worker_free_at);
         let span = cx.disk.fdatasync(start, cx.disk.flushable());
-        cx.disk.flush_aof();
+        let bytes = cx.disk.flush_aof();
+        cx.main.hand_over(Job { kind: JobKind::Fsync, queued_at: cx.main.now, at: start, span, bytes });
         self.fsync_done_at = start + span;
         self.quiet_until = 0;
         self.fsync_of_current_file = true;
@@ -334,12 +336,13 @@ impl Aof {
     /// A new file takes the place of the current one, which is fsynced and closed by the worker (7.0 on).
     pub fn open_new_file(&mut self, cx: &mut FlushContext) {
         let span = cx.disk.fdatasync(cx.main.now, cx.disk.flushable());
-        cx.disk.flush_aof();
+        let bytes = cx.disk.flush_aof();
         let mut start = self.worker_free_at.max(cx.main.now);
         if self.one_worker && self.fsync_in_progress() {
             start = start.max(self.fsync_done_at);
         }
         let end = start + span;
+        cx.main.hand_over(Job { kind: JobKind::Close, queued_at: cx.main.now, at: start, span, bytes });
         if self.one_worker {
             self.worker_free_at = end;
         }

@@ -329,6 +329,14 @@ impl Link {
         }
     }
 
+    /// The same without bringing the replica to `now`.
+    pub fn would_hold(&self, now: Nanos) -> u64 {
+        match self.stale {
+            Some((offset, until)) if now < until => offset,
+            _ => self.node.clone().applied(now),
+        }
+    }
+
     /// Whether it has no data of the present primary's stream.
     pub(super) fn is_stale(&self, now: Nanos) -> bool {
         self.stale.is_some_and(|(_, until)| now < until)

@@ -6,6 +6,7 @@
 use crate::cause::{Cause, Causes};
 use crate::observe::blame::log::Log;
 use crate::observe::blocks::Blocks;
+use crate::observe::journal::Job;
 use crate::units::Nanos;
 
 /// Clock and books of the main thread.
@@ -38,6 +39,9 @@ impl MainThread {
         if let Some(log) = &mut self.log {
             log.add(self.now, cause, span);
         }
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.charge(self.now, span, cause);
+        }
         self.busy[cause as usize] += span;
         self.now += span;
     }
@@ -48,6 +52,9 @@ impl MainThread {
         if self.free.has(cause) {
             return;
         }
+        if self.blocks.journal.is_some() && span > 0 {
+            return self.block_told(cause, span, detail());
+        }
         self.blocks.add(self.now, span, cause, detail);
         self.charge(cause, span);
     }
@@ -56,6 +63,23 @@ impl MainThread {
     pub fn charge_unless_free(&mut self, cause: Cause, span: Nanos) {
         if !self.free.has(cause) {
             self.charge(cause, span);
+        }
+    }
+
+    /// The same while somebody reads the journal.
+    #[cold]
+    fn block_told(&mut self, cause: Cause, span: Nanos, detail: String) {
+        self.blocks.add(self.now, span, cause, || detail.clone());
+        self.charge(cause, span);
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.detail(detail);
+        }
+    }
+
+    /// A job of the background worker, for whoever reads the journal.
+    pub fn hand_over(&mut self, job: Job) {
+        if let Some(journal) = &mut self.blocks.journal {
+            journal.jobs.push(job);
         }
     }
 

@@ -7,7 +7,7 @@ use super::quantiles::Quantiles;
 use super::sparkline::{bar, sparkline};
 use super::wrap::{paint, wrap};
 use super::{About, busy_share, per_s};
-use super::{window_rows, words};
+use super::{stall_letters, window_rows, words};
 use crate::cause::Cause;
 use crate::observe::histogram::Histogram;
 use crate::observe::result::{EventRow, RunResult, Scope};
@@ -198,6 +198,10 @@ fn over_time(out: &mut Output, result: &RunResult) {
     let range = format!("{} to {} by interval", format_span(*low), format_span(*high));
     out.heading("P99 over time", &paint(FAINT, &range));
     out.line(&format!("  {}", paint(BARS, &sparkline(&p99, SPARK))));
+    if let Some((letters, legend)) = stall_letters::lines(result, SPARK) {
+        out.line(&format!("  {letters}"));
+        out.line(&format!("  {}", paint(FAINT, &legend)));
+    }
 }
 
 fn stalls(out: &mut Output, result: &RunResult) {

@@ -5,6 +5,12 @@ use crate::units::Nanos;
 /// Eighths of a character cell, lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// The parts of `length` values that `width` cells stand for.
+pub fn parts(length: usize, width: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let parts = length.min(width);
+    (0..parts).map(move |part| part * length / parts..(part + 1) * length / parts)
+}
+
 /// One character per `width`-th of `values`, the largest value of each part on a logarithmic scale from the smallest
 /// to the largest part; a space where there is no value.
 pub fn sparkline(values: &[Option<Nanos>], width: usize) -> String {
@@ -17,13 +23,8 @@ pub fn linear_sparkline(values: &[Option<Nanos>], width: usize) -> String {
 }
 
 fn scaled(values: &[Option<Nanos>], width: usize, scale: &dyn Fn(Nanos) -> f64) -> String {
-    let parts = values.len().min(width);
-    let largest: Vec<Option<Nanos>> = (0..parts)
-        .map(|part| {
-            values[part * values.len() / parts..(part + 1) * values.len() / parts].iter().flatten().max()
-        })
-        .map(|value| value.copied())
-        .collect();
+    let largest: Vec<Option<Nanos>> =
+        parts(values.len(), width).map(|part| values[part].iter().flatten().max().copied()).collect();
     let low = largest.iter().flatten().min().map_or(0.0, |&value| scale(value));
     let high = largest.iter().flatten().max().map_or(0.0, |&value| scale(value));
     let range = (high - low).max(f64::MIN_POSITIVE);

@@ -29,7 +29,7 @@ impl<P: Probe> Simulation<P> {
     #[inline(always)]
     fn may_run_alone(&self) -> bool {
         let server = &self.server;
-        !P::ON
+        !self.probe.is_on()
             && self.groups.len() == 1
             && self.member.as_ref().is_none_or(|member| member.is_quiet())
             && !self.waiting.any

@@ -19,6 +19,7 @@ mod node_maps;
 mod open_slots;
 mod patterns;
 mod predict;
+mod probe;
 mod refused;
 mod replicas;
 pub(crate) mod run;
@@ -32,6 +33,7 @@ mod turn;
 mod waiting;
 
 pub use predict::{offered_load, predict};
+pub use probe::NodeProbe;
 pub use run::{Progress, RunOptions, SimError, run, run_probed};
 pub use traced::trace;
-pub use turn::{Probe, Replied};
+pub use turn::{Probe, Replied, Turned};

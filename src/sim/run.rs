@@ -273,6 +273,9 @@ impl<P: Probe> Simulation<P> {
         if options.blame {
             simulation.begin_blame(None);
         }
+        if simulation.probe.wants_turns() {
+            simulation.server.main.blocks.journal = Some(Box::default());
+        }
         simulation.update_special();
         simulation
     }
@@ -285,6 +288,7 @@ impl<P: Probe> Simulation<P> {
     /// Checks every book and puts the result together.
     pub(crate) fn finish(mut self, scenario: &Scenario) -> RunResult {
         self.tick();
+        self.show_turn(true);
         let end = self.server.main.now;
         self.server.aof.settle(end, &self.server.disk, &mut self.server.loss);
         self.server.note_memory();

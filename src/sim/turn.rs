@@ -2,6 +2,7 @@
 
 use super::blaming::Sent;
 use super::patterns::run_step;
+pub use super::probe::{Probe, Replied, Turned};
 use super::run::Simulation;
 use crate::cause::Cause;
 use crate::client::group::Unit;
@@ -9,52 +10,6 @@ use crate::redis::aof::Flushed;
 use crate::redis::expire_cycle::CycleKind;
 use crate::redis::work::Work;
 use crate::units::{NEVER, Nanos};
-
-/// What a probe may watch. `()` watches nothing and costs nothing.
-pub trait Probe {
-    /// Whether anything is watched.
-    const ON: bool = true;
-    /// Commands of one client write were answered.
-    fn replied(&mut self, _seen: &Replied) {}
-}
-
-impl Probe for () {
-    const ON: bool = false;
-}
-
-impl<P: Probe> Probe for &mut P {
-    const ON: bool = P::ON;
-    fn replied(&mut self, seen: &Replied) {
-        (**self).replied(seen);
-    }
-}
-
-/// The life of the commands of one client write that a turn answered. Times do not fall in the order of fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replied {
-    /// Group and connection.
-    pub group: u16,
-    /// Connection, over all groups.
-    pub connection: u32,
-    /// Commands answered.
-    pub commands: u32,
-    /// Intended arrival.
-    pub arrived_at: Nanos,
-    /// Bytes readable at the server.
-    pub readable_at: Nanos,
-    /// The poll that saw them returned.
-    pub polled_at: Nanos,
-    /// The turn's commands have been executed.
-    pub executed_at: Nanos,
-    /// The AOF flush of the turn is over.
-    pub flushed_at: Nanos,
-    /// Reply handed to the socket.
-    pub sent_at: Nanos,
-    /// Reply read by the client.
-    pub read_at: Nanos,
-    /// Main-thread time of executing them: CPU, faults and moved buckets, eviction not included.
-    pub service: Nanos,
-}
 
 impl<P: Probe> Simulation<P> {
     /// One turn; false when the run is over.
@@ -70,7 +25,29 @@ impl<P: Probe> Simulation<P> {
         if self.member.as_ref().is_some_and(|member| member.is_parked()) {
             return true;
         }
-        self.turn_of_many(polled_at)
+        let goes_on = self.turn_of_many(polled_at);
+        self.show_turn(false);
+        goes_on
+    }
+
+    /// Shows a probe that watches turns what has happened.
+    #[inline(always)]
+    pub(super) fn show_turn(&mut self, is_last: bool) {
+        if self.probe.wants_turns() {
+            self.show(is_last);
+        }
+    }
+
+    #[cold]
+    fn show(&mut self, is_last: bool) {
+        let Some(mut journal) = self.server.main.blocks.journal.take() else { return };
+        let seen = Turned { server: &self.server, answered: self.answered, journal: &journal };
+        match is_last {
+            true => self.probe.ended(&seen),
+            false => self.probe.turned(&seen),
+        }
+        journal.clear();
+        self.server.main.blocks.journal = Some(journal);
     }
 
     /// What the poll returned: any number of client writes, none among them.
@@ -280,7 +257,7 @@ impl<P: Probe> Simulation<P> {
                 spent.aof_bytes += work.aof_bytes - sums.1;
                 spent.cow_faults += faults - std::mem::replace(&mut self.faults_spent, faults);
             }
-            if P::ON {
+            if self.probe.is_on() {
                 self.services.push(work.cpu + work.cow + work.rehash - before);
             }
             if let Some(blame) = &mut self.blame {
@@ -405,7 +382,7 @@ impl<P: Probe> Simulation<P> {
                 if patterned {
                     self.groups[group].step_answered(connection, unit.first as u32, read_at);
                 }
-                if P::ON {
+                if self.probe.is_on() {
                     self.probe.replied(&Replied {
                         group: unit.group,
                         connection,

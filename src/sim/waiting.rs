@@ -100,7 +100,7 @@ impl<P: Probe> Simulation<P> {
         let mut place = 0;
         for index in 0..self.units.len() {
             let unit = self.units[index];
-            let service = if P::ON { self.services[index] } else { 0 };
+            let service = if self.probe.is_on() { self.services[index] } else { 0 };
             // Behind a redirect WAIT is not sent: the client goes to another node with it.
             let executed = self.was_executed(index);
             let Some(spec) = self.waiting.specs[unit.group as usize].filter(|_| executed) else {
@@ -108,7 +108,7 @@ impl<P: Probe> Simulation<P> {
                     self.fates[place] = fate;
                 }
                 (self.units[place], place) = (unit, place + 1);
-                if P::ON {
+                if self.probe.is_on() {
                     self.services[place - 1] = service;
                 }
                 if let Some(blame) = &mut self.blame {
@@ -201,7 +201,7 @@ impl<P: Probe> Simulation<P> {
             self.tell_executed(unit, read_at);
             self.server.loss.acknowledge(flushed_at, unit.writes as u64);
             self.unblock(unit.connection);
-            if P::ON {
+            if self.probe.is_on() {
                 self.probe.replied(&Replied {
                     group: unit.group,
                     connection: unit.connection,

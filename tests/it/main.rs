@@ -58,6 +58,7 @@ mod streams;
 mod support;
 mod sweep;
 mod tidy;
+mod trace;
 mod validate;
 mod validate_live;
 mod value_stability;

@@ -23,7 +23,7 @@ const LEVELS: &[&[&str]] = &[
     &["scenario", "models", "redis", "client", "observe", "stats"],
     &["sim"],
     &["cluster"],
-    &["pilot"],
+    &["pilot", "trace"],
     &["experiment"],
     &["live"],
     &["calibrate", "check", "validate"],
@@ -44,7 +44,8 @@ const APART: &[(&str, &[&str])] = &[
 
 /// Folders and files that simulate: no input or output, no clock, no order that depends on a hash, no global state.
 const CORE: &[&str] = &[
-    "redis", "client", "sim", "cluster", "observe", "stats", "noise", "rng", "dist", "math", "curve", "slots",
+    "redis", "client", "sim", "cluster", "trace", "observe", "stats", "noise", "rng", "dist", "math",
+    "curve", "slots",
 ];
 
 const BANNED_IN_CORE: &[&str] = &[

@@ -14,6 +14,7 @@ use crate::redis::slot_view::{ClusterView, NONE, first_epochs};
 use crate::rng::{StreamId, Streams};
 use crate::scenario::cluster::{ClusterSpec, NodeChoice};
 use crate::scenario::{Arrivals, Scenario, Source, Workload};
+use crate::sim::NodeProbe;
 use crate::sim::member::Seat;
 use crate::sim::offered_load;
 use crate::sim::run::{RunOptions, SimError, Simulation};
@@ -22,7 +23,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl<'a> World<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, spec: &'a ClusterSpec, options: &RunOptions) -> Self {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        spec: &'a ClusterSpec,
+        options: &RunOptions,
+        probe_of: &mut dyn FnMut(usize) -> NodeProbe,
+    ) -> Self {
         let streams = Streams::new(scenario.run.seed, options.replication);
         let owners: Vec<u16> = spec.owners().iter().map(|owner| owner.unwrap_or(NONE)).collect();
         let names = KeyNames::new(scenario.dataset.key_size, scenario.dataset.keys, spec.tags);
@@ -64,7 +70,7 @@ impl<'a> World<'a> {
                     stream: streams.open(StreamId::Migration, index as u64),
                     silence_from: silence_from(spec.node_timeout),
                 };
-                Simulation::new(node, options, (), Some(seat))
+                Simulation::new(node, options, probe_of(index), Some(seat))
             })
             .collect();
         let router = Router::new(scenario, spec, &owners, &mut nodes, &streams);
