@@ -36,7 +36,6 @@ const FILES: &[&str] = &[
     "migrations.csv",
     "cluster_info.txt",
     "uncertainty.csv",
-    "blame.csv",
     "sensitivity.csv",
     "sensitivity.json",
     "why.json",

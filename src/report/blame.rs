@@ -124,9 +124,9 @@ mod tests {
         let text = String::from_utf8(csv(&result())).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "scenario,seed,band,requests,part,ns");
-        assert!(lines.contains(&"quiet,1,all,1010,fork,500000000"), "{text}");
-        assert!(lines.contains(&"quiet,1,min-p50,1000,network,70000000"), "{text}");
-        assert!(lines.contains(&"quiet,1,p99-p999,10,fork,500000000"), "{text}");
+        assert!(lines.contains(&"article,1,all,1010,fork,500000000"), "{text}");
+        assert!(lines.contains(&"article,1,min-p50,1000,network,70000000"), "{text}");
+        assert!(lines.contains(&"article,1,p99-p999,10,fork,500000000"), "{text}");
         assert_eq!(lines.len(), 1 + 3 + 2 + 3);
     }
 

@@ -112,10 +112,17 @@ impl<P: Probe> Simulation<P> {
     }
 
     fn set_slot(&mut self, slot: u16, to: SetSlot) -> Answer {
-        let keys = self.keys_in(slot);
         let member = self.member.as_mut().expect("only of a node");
         let mine = member.view.owner(slot) == member.index;
+        let leaves = matches!(to, SetSlot::Node(owner) if mine && owner != member.index);
+        if leaves && member.open.get(slot).is_none() {
+            // It was never told to migrate (a mover whose call was lost, another mover): its keys are here all the same.
+            member.open_slot(slot, &self.server);
+        }
+        let keys = self.keys_in(slot);
+        let member = self.member.as_mut().expect("only of a node");
         let Ok(changed) = member.view.set_slot(slot, to, keys) else {
+            member.close_whole(&self.server);
             return Answer::Error(ReplyError::Other);
         };
         member.config.note(ConfigEvent::SlotCommand);

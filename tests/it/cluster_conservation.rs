@@ -156,6 +156,14 @@ fn a_slot_whose_keys_are_all_elsewhere_changes_hands() {
     ran(&schedule.text).expect("a run");
 }
 
+/// A node that has not been told to migrate a slot is told that the slot is another's.
+#[test]
+fn a_slot_that_was_never_opened_is_given_away() {
+    let schedule = schedule(14_042_034_004_977_593_326);
+    assert_eq!(schedule.moves, 2, "two moves at once");
+    ran(&schedule.text).expect("a run");
+}
+
 proptest! {
     #![proptest_config(config())]
 

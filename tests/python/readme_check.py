@@ -21,6 +21,8 @@ from program import BINARY, ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+# A table that a command writes, between comments that name it.
+TABLE = re.compile(r"(?<=^<!-- writepath (?=experiments)).*?(?=^<!-- end -->$)", re.MULTILINE | re.DOTALL)
 STOCK = "/etc/redis/redis.conf"
 NOT_RUN = "# not run"
 
@@ -85,6 +87,15 @@ def main(update):
                         print("\n".join(difflib.unified_diff(shown, printed, "README", "today", lineterm="")))
                 pieces.append("".join(f"{line}\n" for line in [f"$ {command}", *printed]))
         pieces.append(text[end:])
+    text, pieces, end = "".join(pieces), [], 0
+    for table in TABLE.finditer(text):
+        arguments, shown = table.group().split(" -->\n", 1)
+        printed = subprocess.run([BINARY.resolve(), *arguments.split()], cwd=ROOT, text=True, stdout=subprocess.PIPE).stdout
+        failed += not update and shown != printed
+        print(f"{'ok' if shown == printed else 'written' if update else 'FAILED'}: table of {arguments}")
+        pieces += [text[end : table.start()], f"{arguments} -->\n{printed}"]
+        end = table.end()
+    pieces.append(text[end:])
     if update:
         README.write_text("".join(pieces))
     return 1 if failed else 0
