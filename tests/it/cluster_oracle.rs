@@ -93,7 +93,7 @@ fn a_hundred_nodes_run() {
 }
 
 #[test]
-fn sixteen_nodes_take_less_than_64_megabytes() {
+fn sixteen_nodes_take_less_than_48_megabytes() {
     let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
     let text = format!("{BUSY}[cluster]\nprimaries = 16\nclient-processes = 16\n");
     let moves = "[[event]]\nat = \"1s\"\ndo = \"reshard\"\nfrom = \"all\"\nto = \"node-2\"\nslots = 200\n";
@@ -104,7 +104,7 @@ fn sixteen_nodes_take_less_than_64_megabytes() {
     let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
     let ended = loop {
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
         peak = peak.max(kib.unwrap_or(0));
         if let Some(ended) = child.try_wait().expect("it can be waited for") {
@@ -113,7 +113,7 @@ fn sixteen_nodes_take_less_than_64_megabytes() {
         thread::sleep(time::Duration::from_millis(2));
     };
     assert!(ended.success());
-    // Without /proc there is nothing to compare.
+    // Its own memory, without the pages of the program's file. Without /proc there is nothing to compare.
     println!("peak of 16 nodes: {peak} KiB");
-    assert!(peak < 64_000_000 / 1024, "{peak} KiB");
+    assert!(peak < 48_000_000 / 1024, "{peak} KiB");
 }
