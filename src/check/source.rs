@@ -1,7 +1,7 @@
 //! Atomicity gaps in source text or in a list of commands, by looking at words.
 //!
 //! Seen: calls whose command and key stand as text (`r.incr(key)`, `client.Incr(ctx, key)`, `"INCR", key`, `INCR key`), their
-//! steps within [`WINDOW`] lines of one file. Not seen: wrappers, keys under other names, steps in other functions. What
+//! steps within `WINDOW` lines of one file. Not seen: wrappers, keys under other names, steps in other functions. What
 //! stands between MULTI and EXEC, in a pipeline that is a transaction, or in a script is taken to be one step.
 
 use super::monitor::GapKind;

@@ -85,8 +85,8 @@ impl Contention {
         if self.share.is_some() { self.piece_at } else { NEVER }
     }
 
-    /// Takes the next piece: (start, length), of length 0 if it is on a core of its own. `too_many` threads want a core
-    /// beyond those that have one.
+    /// Takes the next piece: (start, length), of length 0 if it is on another core than the main thread's: so many in a
+    /// hundred meet it as there are threads beyond the cores.
     pub fn take(&mut self, now: Nanos) -> (Nanos, Nanos) {
         let at = self.piece_at;
         self.piece_at = at.max(now.saturating_sub(self.period)) + self.period;

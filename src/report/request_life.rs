@@ -212,7 +212,7 @@ mod tests {
         let phase = |n: u64| Phase {
             from: n * 1000,
             until: (n + 1) * 1000,
-            what: if n % 2 == 0 { "command" } else { "fork" },
+            what: if n.is_multiple_of(2) { "command" } else { "fork" },
             stage: Stage::Waiting,
         };
         (0..number).map(phase).collect()

@@ -1,6 +1,6 @@
 //! A result folder as one page of HTML that needs nothing else: no network, no file beside it.
 //!
-//! Rust decides what is on the page ([`view`]): words, tables and the data of charts. `templates/` lays it out, and
+//! Rust decides what is on the page (`view.rs`): words, tables and the data of charts. `templates/` lays it out, and
 //! `assets/` draws the charts from the data, which stands in the page as JSON. Equal files give equal bytes.
 
 pub mod files;
