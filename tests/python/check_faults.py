@@ -74,7 +74,7 @@ def a_full_disk_under_standard_output_is_a_fault_of_the_environment():
 
 
 def a_full_disk_under_the_folder_leaves_the_older_result_whole():
-    with folder() as parent, small_disk(parent / "disk", 96) as disk:
+    with folder() as parent, small_disk(parent / "disk", 512) as disk:
         if disk is None:
             return "no tmpfs can be mounted here"
         expect(writepath(*QUICK, "--out", disk / "result", "--set", 'run.interval="1s"'), DONE)
