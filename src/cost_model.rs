@@ -183,8 +183,6 @@ pub struct Disk {
     pub fdatasync_per_kib: f64,
     /// Of an fdatasync, what the thread that calls it is on a core \[ns\].
     pub fdatasync_cpu: Nanos,
-    /// The same of each KiB beyond the first page \[ns/KiB\].
-    pub fdatasync_cpu_per_kib: f64,
     /// Dirty bytes at which the kernel starts writing back (`vm.dirty_background_bytes`).
     pub dirty_background: u64,
     /// Dirty bytes at which writers are made to wait (`vm.dirty_bytes`).

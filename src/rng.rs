@@ -46,8 +46,6 @@ pub enum StreamId {
     ClusterBus = 22,
     /// Where in its cycles a server begins.
     StartPhase = 23,
-    /// How long the main thread waits for a core that others use.
-    CoreContention = 24,
     /// Phase of a replica's own clock.
     Replica = 18,
     /// Key of an operation of several steps, and whether its client dies.

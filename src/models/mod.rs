@@ -211,7 +211,6 @@ pub fn blank(name: &str) -> CostModel {
             fdatasync_busy: free,
             fdatasync_per_kib: 0.0,
             fdatasync_cpu: 0,
-            fdatasync_cpu_per_kib: 0.0,
             dirty_background: u64::MAX,
             dirty_limit: u64::MAX,
             dirty_expire: 30 * crate::units::SECOND,

@@ -169,7 +169,6 @@ pub const PRICES: &[Price] = &[
     price("disk.fdatasync-busy", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.disk.fdatasync_busy)),
     per_kib("disk.fdatasync-per-kib", |m| Slot::Real(&mut m.disk.fdatasync_per_kib)),
     cpu("disk.fdatasync-cpu", |m| Slot::Whole(&mut m.disk.fdatasync_cpu)),
-    per_kib("disk.fdatasync-cpu-per-kib", |m| Slot::Real(&mut m.disk.fdatasync_cpu_per_kib)),
     price("disk.dirty-background", Unit::Bytes, 64.0 * KIB as f64, 64.0 * TIB, |m| {
         Slot::Whole(&mut m.disk.dirty_background)
     }),

@@ -13,8 +13,6 @@ use crate::units::{GIB, KIB, MIB, NEVER, Nanos, SECOND};
 const COMPRESSED_FROM: u64 = 21;
 /// Incremental fsync of a child: chunk up to 6.2 (`REDIS_AUTOSYNC_BYTES`), fdatasync, the child waits.
 pub(super) const SYNC_CHUNK: u64 = 32 * MIB;
-/// The same from 7.0 on.
-const SYNC_CHUNK_7: u64 = 4 * MIB;
 
 /// What a child does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,11 +221,6 @@ impl Child {
             RewriteStyle::Streamed | RewriteStyle::MultiPart => 0,
         }
     }
-}
-
-/// Bytes after which a child of this version syncs its file.
-pub fn sync_chunk(version: Version) -> u64 {
-    if version.has(7, 0) { SYNC_CHUNK_7 } else { SYNC_CHUNK }
 }
 
 /// Whether a child of this kind and version syncs its file while it writes.

@@ -2,27 +2,19 @@
 //!
 //! Linux lets a thread that wakes up go ahead of one that never sleeps, until it has had more than its fair share of the
 //! core by a slice (EEVDF, kernel/sched/fair.c from 6.6 on: base_slice). So a server that is busy for less than its share
-//! hardly notices a child that computes on the same core, and one that is busy for more is stopped once a slice. What
-//! nobody goes ahead of is the kernel: a child hands its file to the disk in pieces (`REDIS_AUTOSYNC_BYTES`), and while a
-//! piece is on its way, the core is the kernel's (CONFIG_PREEMPT_NONE, the default of servers).
+//! hardly notices a child that computes on the same core, and one that is busy for more is stopped once a slice.
 //!
-//! The second part is not confirmed: on two cores with a spinning client, 1 GiB and Redis 7.0.15, half to two thirds of all
-//! pieces of 10 ms beside a child held a gap of 2 to 5 ms, with `rdb-save-incremental-fsync` and without. The client's own
-//! thread, which then shares its core, may be what waits.
-//!
-//! Where less than a whole thread is too many, since clients and other servers sleep too, that share of the pieces meets
-//! the main thread. Left out: threads that move between cores, and waits of the clients' own threads.
+//! Left out: threads that move between cores, and waits of the clients' own threads.
 
 use crate::math::Factor;
-use crate::rng::{Stream, Uniform};
-use crate::units::{MICROSECOND, NEVER, Nanos};
+use crate::units::{MICROSECOND, Nanos};
 
 /// Slice of one core (kernel/sched/fair.c, `sysctl_sched_base_slice`); it grows with the logarithm of the cores.
 const BASE_SLICE: Nanos = 700 * MICROSECOND;
 /// Cores beyond which it grows no more (`get_update_sysctl_factor`).
 const CORES_MOST: u32 = 8;
 
-/// What the main thread has had of a core beyond its share, and when others have it whatever it had.
+/// What the main thread has had of a core beyond its share.
 #[derive(Clone, Debug)]
 pub struct Contention {
     /// Fair share of a core; none while there are cores enough.
@@ -32,29 +24,13 @@ pub struct Contention {
     /// Time on a core beyond the fair share, as of `at`.
     ahead: Nanos,
     at: Nanos,
-    /// The child's next piece: when it begins, how long it takes, and from one to the next.
-    piece_at: Nanos,
-    piece: Nanos,
-    period: Nanos,
-    stream: Stream,
 }
 
 impl Contention {
     /// Nobody else wants one of `cores`.
-    pub fn new(cores: u32, stream: Stream) -> Self {
+    pub fn new(cores: u32) -> Self {
         let slice = BASE_SLICE * Nanos::from(1 + cores.clamp(1, CORES_MOST).ilog2());
-        let fair = Factor::default();
-        Contention {
-            share: None,
-            fair,
-            slice,
-            ahead: 0,
-            at: 0,
-            piece_at: NEVER,
-            piece: 0,
-            period: NEVER,
-            stream,
-        }
+        Contention { share: None, fair: Factor::default(), slice, ahead: 0, at: 0 }
     }
 
     /// So many threads, the main thread among them, want so many cores from now on.
@@ -70,32 +46,6 @@ impl Contention {
     #[inline(always)]
     pub fn is_on(&self) -> bool {
         self.share.is_some()
-    }
-
-    /// A child hands a piece to the disk every `period` from `now` on, `piece` of the kernel's time each.
-    pub fn child_writes(&mut self, now: Nanos, piece: Nanos, period: Nanos) {
-        (self.piece, self.period) = (piece, period.max(1));
-        self.piece_at = if piece > 0 { now + self.period } else { NEVER };
-    }
-
-    /// The child has gone.
-    pub fn child_gone(&mut self) {
-        self.piece_at = NEVER;
-    }
-
-    /// When the next piece begins; [`NEVER`] without one that could matter.
-    #[inline(always)]
-    pub fn next_at(&self) -> Nanos {
-        if self.share.is_some() { self.piece_at } else { NEVER }
-    }
-
-    /// Takes the next piece: (start, length), of length 0 if it is on another core than the main thread's: so many in a
-    /// hundred meet it as there are threads beyond the cores.
-    pub fn take(&mut self, now: Nanos) -> (Nanos, Nanos) {
-        let at = self.piece_at;
-        self.piece_at = at.max(now.saturating_sub(self.period)) + self.period;
-        let meets = self.share.map_or(0.0, |share| 1.0 / share - 1.0);
-        (at, if self.stream.unit() < meets { self.piece } else { 0 })
     }
 
     /// What the main thread waits for a core \[ns\] after it has worked for `span` until `now`.
@@ -123,11 +73,10 @@ impl Contention {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{StreamId, Streams};
-    use crate::units::{MILLISECOND, SECOND};
+    use crate::units::SECOND;
 
     fn contention(runnable: f64, cores: u32) -> Contention {
-        let mut contention = Contention::new(cores, Streams::new(5, 0).open(StreamId::CoreContention, 0));
+        let mut contention = Contention::new(cores);
         contention.set(runnable, f64::from(cores));
         contention
     }
@@ -160,23 +109,5 @@ mod tests {
     fn slices_grow_with_the_logarithm_of_the_cores() {
         let slice = |cores| contention(1.0, cores).slice;
         assert_eq!([1, 2, 4, 8, 64].map(slice), [700_000, 1_400_000, 2_100_000, 2_800_000, 2_800_000]);
-    }
-
-    #[test]
-    fn pieces_come_in_their_period_and_meet_the_main_thread_by_their_share() {
-        let mut sure = contention(2.0, 1);
-        sure.child_writes(SECOND, 2 * MILLISECOND, 10 * MILLISECOND);
-        for piece in 1..100 {
-            let at = SECOND + piece * 10 * MILLISECOND;
-            assert_eq!((sure.next_at(), sure.take(at)), (at, (at, 2 * MILLISECOND)));
-        }
-        sure.child_gone();
-        assert_eq!(sure.next_at(), NEVER);
-        let mut quarter = contention(2.5, 2);
-        quarter.child_writes(0, 1, 10);
-        let met = (0..10_000).filter(|piece| quarter.take(10 * piece).1 > 0).count() as f64;
-        assert!((met - 2500.0).abs() < 4.0 * (10_000.0_f64 * 0.25 * 0.75).sqrt(), "{met}");
-        quarter.set(2.0, 2.0);
-        assert_eq!(quarter.next_at(), NEVER);
     }
 }

@@ -1,7 +1,7 @@
 //! Starting and ending children: BGSAVE and the AOF rewrite of every version.
 
 use super::child::{
-    Child, ChildKind, Pace, Snapshot, StreamPart, fork_span, fork_succeeds, pace, preamble, sync_chunk,
+    Child, ChildKind, Pace, Snapshot, StreamPart, fork_span, fork_succeeds, pace, preamble,
     syncs_incrementally,
 };
 use super::config::AppendFsync;
@@ -10,7 +10,7 @@ use super::server::{Rdb, Server};
 use super::version::RewriteStyle;
 use crate::cause::Cause;
 use crate::observe::result::ChildRow;
-use crate::units::{KIB, NEVER, Nanos, SECOND};
+use crate::units::{NEVER, Nanos, SECOND};
 
 /// A failed BGSAVE is not tried again until more than so many whole seconds later (`CONFIG_BGSAVE_RETRY_DELAY`).
 pub const BGSAVE_RETRY: i64 = 5;
@@ -157,12 +157,6 @@ impl Server {
         let snapshot = self.snapshot(child.kind);
         child.file_bytes = snapshot.file_bytes(&self.prices.child, &self.config);
         self.disk.set_child_rate(self.main.now, pace.rate);
-        if syncs_incrementally(child.kind, &self.config) && pace.rate > 0.0 {
-            let bytes = sync_chunk(self.config.version) as f64;
-            let piece = bytes / KIB as f64 * self.prices.disk.fdatasync_cpu_per_kib;
-            let period = bytes / pace.rate * SECOND as f64;
-            self.contention.child_writes(self.main.now, piece as Nanos, period as Nanos);
-        }
         self.child = Some(child);
         self.refresh_flags();
     }
@@ -207,7 +201,6 @@ impl Server {
         }
         let Some(child) = self.child.take() else { return };
         self.disk.set_child_rate(self.main.now, 0.0);
-        self.contention.child_gone();
         self.cow.child_gone();
         self.cow_max = self.cow_max.max(self.cow.copied_bytes());
         let noticed = self.main.now;
@@ -348,7 +341,6 @@ impl Server {
         if self.child.take().is_some() {
             self.counters.children_failed += 1;
             self.disk.set_child_rate(self.main.now, 0.0);
-            self.contention.child_gone();
         }
     }
 

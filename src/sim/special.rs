@@ -24,7 +24,6 @@ impl<P: Probe> Simulation<P> {
             .min(event)
             .min(warmup)
             .min(self.control_at)
-            .min(self.server.contention.next_at())
             .min(self.server.next_special_at());
         self.update_due();
     }
@@ -79,12 +78,6 @@ impl<P: Probe> Simulation<P> {
                 self.server.counters.host_gaps += 1;
                 self.server.main.block(Cause::HostNoise, delay, String::new);
             }
-        }
-        while self.server.contention.next_at() <= self.server.main.now {
-            let (at, length) = self.server.contention.take(self.server.main.now);
-            let delay =
-                if slept > 0 && at < woken_at { (at + length).saturating_sub(woken_at) } else { length };
-            self.server.main.block(Cause::CoreContention, delay, || "a child's file goes to the disk".into());
         }
         self.update_special();
     }

@@ -84,7 +84,7 @@ impl<P: Probe> Simulation<P> {
             flushed = self.server.cron();
             self.update_special();
         }
-        if self.server.main.now >= self.noise.next_at().min(self.server.contention.next_at()) {
+        if self.server.main.now >= self.noise.next_at() {
             self.host_gaps(0);
         }
         self.before_flush();

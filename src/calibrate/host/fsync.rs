@@ -105,37 +105,20 @@ pub fn measure(
     tell("disk.fdatasync", times, how, book);
     let how = "CPU of the thread that appends 4 KiB and syncs, less disk.write";
     book.number_found("disk.fdatasync-cpu", each, how, None);
-    sizes(folder, go_on, book)?;
+    let mut rows = Vec::new();
+    for size in SIZES {
+        if let Some(median) = Repeats::of(&samples(folder, size, OF_EACH, go_on)?) {
+            let kib = (size - SIZES[0]) as f64 / KIB as f64;
+            rows.push(Row::new(&[1.0, kib], median.median));
+        }
+    }
+    let fit = least_squares(&rows);
+    let slope = fit.as_ref().and_then(|fit| Repeats::of(&[fit.coefficients[1]]));
+    let how = "medians of 12 fdatasyncs of 4 KiB to 2 MiB";
+    book.number_found("disk.fdatasync-per-kib", slope, how, fit.map(|fit| fit.residual));
     let busy = beside_writer(folder, beside, go_on)?;
     tell("disk.fdatasync-busy", busy, "the same beside a writer at full speed", book);
     waits(folder, go_on, book)
-}
-
-/// What each further KiB takes: time until it is there, and CPU of the thread that waits for that.
-fn sizes(folder: &Path, go_on: &mut dyn FnMut() -> bool, book: &mut Book) -> Result<()> {
-    let (mut times, mut cpus) = (Vec::new(), Vec::new());
-    let copied = 1e9 * KIB as f64 / book.number("disk.page-cache-bandwidth").max(1.0);
-    for size in SIZES {
-        let begun = cpu();
-        let samples = samples(folder, size, OF_EACH, go_on)?;
-        let each = (cpu() - begun) / samples.len().max(1) as f64;
-        if let Some(median) = Repeats::of(&samples) {
-            let kib = (size - SIZES[0]) as f64 / KIB as f64;
-            times.push(Row::new(&[1.0, kib], median.median));
-            // write(2) is the caller's as well.
-            cpus.push(Row::new(&[1.0, kib], each - kib * copied));
-        }
-    }
-    let how = "medians of 12 fdatasyncs of 4 KiB to 2 MiB";
-    let mut tell = |price, rows: &[Row], how: &str| {
-        let fit = least_squares(rows);
-        let slope = fit.as_ref().and_then(|fit| Repeats::of(&[fit.coefficients[1]]));
-        book.number_found(price, slope, how, fit.map(|fit| fit.residual));
-    };
-    tell("disk.fdatasync-per-kib", &times, how);
-    let how = "CPU of the thread that appends 4 KiB to 2 MiB and syncs, less disk.page-cache-bandwidth";
-    tell("disk.fdatasync-cpu-per-kib", &cpus, how);
-    Ok(())
 }
 
 /// Samples while another thread writes another file as fast as it can.

@@ -12,12 +12,7 @@ impl Engine<'_> {
         let events = &self.scenario.events;
         let event_at = |next: usize| events.get(next).map_or(Nanos::MAX, |event| event.at);
         let server = &self.server;
-        let due = [
-            self.noise.next_at(),
-            server.contention.next_at(),
-            server.loss.next_sample_at(),
-            event_at(self.next_event),
-        ];
+        let due = [self.noise.next_at(), server.loss.next_sample_at(), event_at(self.next_event)];
         if woken_at < due.into_iter().fold(server.next_special_at(), Nanos::min) {
             return;
         }
@@ -49,12 +44,6 @@ impl Engine<'_> {
             let delay = if asleep { (at + length).saturating_sub(now) } else { length };
             self.server.counters.host_gaps += (delay > 0) as u64;
             self.server.main.block(Cause::HostNoise, delay, String::new);
-        }
-        while self.server.contention.next_at() <= self.server.main.now {
-            let (at, length) = self.server.contention.take(self.server.main.now);
-            let asleep = slept > 0 && at < now;
-            let delay = if asleep { (at + length).saturating_sub(now) } else { length };
-            self.server.main.block(Cause::CoreContention, delay, String::new);
         }
     }
 
