@@ -141,6 +141,9 @@ pub struct Cpu {
 pub struct Network {
     /// One way, client's system call to server's readable socket and back alike \[ns\].
     pub one_way: Nanos,
+    /// How much later a server that has slept so long runs, as [`Cpu::wakeup`], but in nobody's CPU time of its own: the
+    /// interrupt, in the client's write(2) or of a network card, and the core's return from idle.
+    pub wake_server: Vec<(Nanos, Nanos)>,
     /// Random extra delay of a round trip \[ns\].
     pub jitter: Dist,
     /// Transmission \[ns/KiB\].

@@ -18,11 +18,11 @@
 //! | group | workload | prices |
 //! |---|---|---|
 //! | `machine` | `/proc`, `/sys` | cores, memory, caches, huge pages, overcommit, dirty limits |
-//! | `noise` | a spinning thread | classes of gaps |
+//! | `noise` | spinning threads, a server's and a client's | classes of gaps |
 //! | `disk` | a file that is appended to, written and synced | disk.* |
 //! | `memory` | a mapping touched, moved, given back | memory.first-touch, free-per-mib, memmove-bandwidth |
 //! | `loop` | rounds of PING, SET, GET, … by clients a pass, pipeline and size | cpu.turn, read, write, commands, per-kib |
-//! | `waking` | one connection at fixed gaps; an idle server | cpu.wakeup, cron, network.one-way |
+//! | `waking` | one connection at fixed gaps; an idle server | cpu.wakeup, cron, network.one-way, wake-server |
 //! | `aof` | rounds of SET with an AOF against without | disk.write, cpu.aof-append, aof-append-per-kib |
 //! | `replica` | rounds of SET with a replica against without | cpu.replica-command, replica-write |
 //! | `fork` | BGSAVE at two or three sizes | fork.base, per-gib |

@@ -192,14 +192,12 @@ impl Subject for Simulated {
              operation = \"SET\"\n[run]\nduration = \"{}s\"\nwarmup = \"{WARMUP_S}s\"\n",
             WARMUP_S + seconds
         );
-        let result = self.run("", &paced.setting, &rest)?;
+        let mut own = self.clone();
+        own.machine.client.per_send = self.clients.per_send;
+        let result = own.run("", &paced.setting, &rest)?;
         let commands = result.completed as f64;
         let sojourn = result.scopes.first().map_or(0, |scope| scope.sojourn.quantile(0.5));
-        Ok(PacedSpent {
-            cpu: cpu(&result, &[]) / commands,
-            gap: paced.gap as f64,
-            reply_after: sojourn as f64 - CLIENT_COST as f64,
-        })
+        Ok(PacedSpent { cpu: cpu(&result, &[]) / commands, gap: paced.gap as f64, round: sojourn as f64 })
     }
 
     fn idle_tick(&mut self) -> Result<f64> {

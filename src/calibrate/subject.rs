@@ -96,8 +96,8 @@ pub struct PacedSpent {
     pub cpu: f64,
     /// Mean time between two commands as it was \[ns\].
     pub gap: f64,
-    /// Median from the end of the client's write(2) to the reply being readable \[ns\].
-    pub reply_after: f64,
+    /// Median from the beginning of the client's write(2) to the reply being readable \[ns\].
+    pub round: f64,
 }
 
 /// How a child writes the keys.

@@ -98,6 +98,14 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_held_against_one_spread_evenly() {
+        // Deadlines of the next five minutes, so that evenly a fifth would come in the last one.
+        let late = |share: u64| (0..1000).map(move |n| if n < share { 240_000 + n * 59 } else { n * 240 });
+        assert!(sample(late(850)).synchronised().is_some_and(|peak| peak.share >= 0.85));
+        assert_eq!(sample(late(700)).synchronised(), None);
+    }
+
+    #[test]
     fn short_lives_and_jitter_are_no_storm() {
         assert_eq!(sample((0..1000).map(|n| n * 60)).synchronised(), None, "EX 60, written all the time");
         assert_eq!(sample((0..1000).map(|n| 3_300_000 + n * 300)).synchronised(), None, "jitter of 300 s");

@@ -11,7 +11,7 @@ use super::flags::{Format, OutputFlags, ScenarioFlags};
 use super::input;
 use super::interrupt::Interrupt;
 use super::load_progress::LoadMeter;
-use super::manifest::manifest;
+use super::manifest::manifest_of_load;
 use super::result_folder::MANIFEST;
 use super::server_flags::{Server, ServerFlags};
 use super::terminal::Terminal;
@@ -232,7 +232,7 @@ fn files(driven: &Driven, scenario: &Scenario, wall_clock: Duration) -> Vec<(&'s
     if !result.patterns.is_empty() {
         files.push(("patterns.csv", in_csv(&patterns::csv(result), Table::Patterns, driven)));
     }
-    files.push((MANIFEST, manifest(scenario, wall_clock)));
+    files.push((MANIFEST, manifest_of_load(scenario, wall_clock, driven.info.server_name())));
     files
 }
 

@@ -17,6 +17,9 @@ struct Manifest<'a> {
     command_line: Vec<String>,
     scenario: &'a str,
     redis_version: String,
+    /// The real server that was driven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
     seed: u64,
     duration_s: f64,
     /// Time the run took on this machine.
@@ -63,6 +66,11 @@ pub fn manifest(scenario: &Scenario, wall_clock: Duration) -> Vec<u8> {
     bytes(&of(scenario, wall_clock))
 }
 
+/// The manifest of a real run on `server`.
+pub fn manifest_of_load(scenario: &Scenario, wall_clock: Duration, server: String) -> Vec<u8> {
+    bytes(&Manifest { server: Some(server), ..of(scenario, wall_clock) })
+}
+
 /// The manifest of several scenarios with their labels; `wall_clock` is the time of all of them.
 pub fn manifest_of_all(scenarios: &[(&str, &Scenario)], wall_clock: Duration) -> Vec<u8> {
     let one = |&(label, scenario)| Labelled { label, manifest: of(scenario, wall_clock) };
@@ -84,6 +92,7 @@ fn of(scenario: &Scenario, wall_clock: Duration) -> Manifest<'_> {
         command_line: std::iter::once("writepath".to_owned()).chain(replay::arguments()).collect(),
         scenario: &scenario.name,
         redis_version: scenario.redis.version.to_string(),
+        server: None,
         seed: scenario.run.seed,
         duration_s: seconds(scenario.run.duration),
         wall_clock_s: wall_clock.as_secs_f64(),

@@ -203,11 +203,7 @@ struct Reached {
 }
 
 fn reach(args: &ValidateArgs) -> Result<Reached, LiveError> {
-    let named = |info: &Info| {
-        let valkey = info.text("valkey_version").map(|version| format!("valkey {version}"));
-        let redis = || format!("redis {}", info.text("redis_version").unwrap_or("of unknown version"));
-        Ok::<_, LiveError>((info.version()?, valkey.unwrap_or_else(redis)))
-    };
+    let named = |info: &Info| Ok::<_, LiveError>((info.version()?, info.server_name()));
     if let Some(program) = args.server.program() {
         // One that is asked for its version and goes again.
         let options = SpawnOptions { program: program.to_owned(), ..SpawnOptions::default() };

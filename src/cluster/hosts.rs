@@ -30,6 +30,7 @@ struct Seen {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Use {
     cores: f64,
+    children: f64,
     bytes_per_second: f64,
 }
 
@@ -63,7 +64,8 @@ impl Hosts {
             let child = server.child.is_some() as u8 as f64;
             let elapsed = seen.now - before.now;
             if node.seat().is_parked() || elapsed == 0 {
-                self.used[index] = Use { cores: child, bytes_per_second: node.server.disk.child_rate() };
+                self.used[index] =
+                    Use { cores: child, children: child, bytes_per_second: node.server.disk.child_rate() };
                 continue;
             }
             let server = &node.server;
@@ -71,6 +73,7 @@ impl Hosts {
             let written = (seen.written - before.written) as f64;
             self.used[index] = Use {
                 cores: share + child + server.client_load,
+                children: child,
                 bytes_per_second: written * SECOND as f64 / elapsed as f64 + server.disk.child_rate(),
             };
         }
@@ -79,12 +82,14 @@ impl Hosts {
             for (other, used) in self.used.iter().enumerate() {
                 if other != index && self.host_of[other] == self.host_of[index] {
                     others.cores += used.cores;
+                    others.children += used.children;
                     others.bytes_per_second += used.bytes_per_second;
                 }
             }
             let server = &mut node.server;
             server.disk.set_neighbours(server.main.now, others.bytes_per_second);
             server.neighbour_load = others.cores;
+            server.neighbour_children = others.children;
             server.refresh_flags();
         }
     }

@@ -50,6 +50,13 @@ impl Info {
         sum("_main_thread").or_else(|| sum("")).map(|seconds| (seconds * 1e9) as u64)
     }
 
+    /// The server as it names itself, "valkey 9.1.0" (section `server`).
+    pub fn server_name(&self) -> String {
+        let valkey = self.text("valkey_version").map(|version| format!("valkey {version}"));
+        let redis = || format!("redis {}", self.text("redis_version").unwrap_or("of unknown version"));
+        valkey.unwrap_or_else(redis)
+    }
+
     /// The server's version as the simulator knows it: the newest known one that is not newer (section `server`).
     ///
     /// # Errors

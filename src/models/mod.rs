@@ -193,7 +193,7 @@ pub fn blank(name: &str) -> CostModel {
             expire_key: 0,
             expire_sample: 0,
         },
-        network: Network { one_way: 0, jitter: free.clone(), per_kib: 0.0 },
+        network: Network { one_way: 0, wake_server: Vec::new(), jitter: free.clone(), per_kib: 0.0 },
         client: Client {
             local: false,
             threads: 1,

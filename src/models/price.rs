@@ -153,6 +153,7 @@ pub const PRICES: &[Price] = &[
     cpu("cpu.expire-key", |m| Slot::Whole(&mut m.cpu.expire_key)),
     cpu("cpu.expire-sample", |m| Slot::Whole(&mut m.cpu.expire_sample)),
     price("network.one-way", Unit::Span, 0.0, 10.0 * S, |m| Slot::Whole(&mut m.network.one_way)),
+    price("network.wake-server", Unit::Curve, 0.0, 3600.0 * S, |m| Slot::Curve(&mut m.network.wake_server)),
     price("network.jitter", Unit::Spread, 0.0, 60.0 * S, |m| Slot::Spread(&mut m.network.jitter)),
     per_kib("network.per-kib", |m| Slot::Real(&mut m.network.per_kib)),
     switch("client.local", |m| Slot::Switch(&mut m.client.local)),

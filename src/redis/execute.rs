@@ -34,6 +34,7 @@ impl Server {
     #[inline]
     pub(crate) fn execute_alike(&mut self, alike: &Alike, commands: u32, work: &mut Work) -> Answered {
         work.add(&alike.work(commands, self.config.appendonly));
+        self.note_slow(alike.cpu, commands as u64);
         if self.replication.feeds {
             alike.feed(commands, &self.replication.feed, work);
         }
@@ -65,12 +66,14 @@ impl Server {
         for n in first..first + commands as u64 {
             let entry = plan.entry_of(n);
             let size = plan.size_of(n);
+            let before = work.cpu - work.append;
             if entry.is_plain() && self.finds_all() {
                 self.run_found(plan, entry, n, size, work);
             } else if !self.run_other(plan, entry, n, size, work) {
                 answered.errors += 1;
                 continue;
             }
+            self.note_slow(work.cpu - work.append - before, 1);
             if entry.is_write {
                 answered.writes += 1;
             } else {

@@ -92,6 +92,7 @@ impl Server {
             doing.reply += OK + QUEUED * calls + 3 + digits(calls);
         }
         doing.cpu = work.cpu - before;
+        self.note_slow(doing.cpu, 1);
         self.propagate_step(at, step, met_expired, &doing, work);
         if doing.pages > 0.0 && self.cow.is_active() {
             work.cow += self.cow.touch(self.keyspace.classes(), doing.pages);

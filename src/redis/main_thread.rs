@@ -83,6 +83,15 @@ impl MainThread {
         }
     }
 
+    /// Is woken for `span`, and not yet on a core.
+    pub fn rouse(&mut self, span: Nanos) {
+        if let Some(log) = &mut self.log {
+            log.add(self.now, Cause::WakeUp, span);
+        }
+        self.idle += span;
+        self.now += span;
+    }
+
     /// Sleeps until `until` (no effect when that is past).
     #[inline(always)]
     pub fn sleep(&mut self, until: Nanos) -> Nanos {

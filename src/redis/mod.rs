@@ -59,6 +59,7 @@ pub mod server;
 pub mod slot_export;
 pub mod slot_keys;
 pub mod slot_view;
+mod slowlog;
 pub mod snapshot_cost;
 mod start;
 pub mod step_plan;

@@ -38,21 +38,33 @@ impl Server {
         self.snapshot(ChildKind::AofRewrite).file_bytes(&self.prices.child, &self.config)
     }
 
-    pub(super) fn pace(&self, kind: ChildKind, competing: f64) -> Pace {
-        let stretch = self.child_stretch(competing);
+    pub(super) fn pace(&self, kind: ChildKind, stretch: f64) -> Pace {
         let incremental = syncs_incrementally(kind, &self.config);
         pace(&self.snapshot(kind), &self.prices.child, &self.config, incremental, &self.disk, stretch)
     }
 
-    /// What a child's CPU time is stretched by beside threads that use `competing` cores.
-    pub(super) fn child_stretch(&self, competing: f64) -> f64 {
-        let cores = self.prices.machine.cores as f64;
-        1.0 + ((1.0 + competing - cores) / cores).max(0.0)
+    /// What a child's CPU time is stretched by.
+    pub(super) fn child_stretch(&self) -> f64 {
+        self.stretch_beside(self.main_load(), self.client_load + self.neighbour_load)
     }
 
-    /// How long a child of `kind` would work now beside threads that use `competing` cores.
-    pub fn child_span(&self, kind: ChildKind, competing: f64) -> Nanos {
-        self.pace(kind, competing).span
+    /// The same beside a main thread that is busy for a share `main` and others that use so many cores: the main thread gets
+    /// what it asks for, up to its fair share, and the child has the rest together with the others.
+    fn stretch_beside(&self, main: f64, others: f64) -> f64 {
+        let cores = self.prices.machine.cores as f64;
+        let rest = (cores - main) / (1.0 + others);
+        1.0 / rest.max(cores / (2.0 + others)).min(1.0)
+    }
+
+    /// The same for what the main thread does itself.
+    fn own_stretch(&self) -> f64 {
+        let cores = self.prices.machine.cores as f64;
+        ((1.0 + self.client_load + self.neighbour_load) / cores).max(1.0)
+    }
+
+    /// How long a child of `kind` would work now beside a main thread that is busy for a share `main`.
+    pub fn child_span(&self, kind: ChildKind, main: f64) -> Nanos {
+        self.pace(kind, self.stretch_beside(main, 0.0)).span
     }
 
     /// Share of a core that the main thread used so far.
@@ -70,8 +82,7 @@ impl Server {
         self.rdb.last_try_at = Some(self.main.now);
         let child = Child::new(ChildKind::Bgsave, trigger, self.main.now);
         if let Some(mut child) = self.fork(child) {
-            let pace =
-                self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load);
+            let pace = self.pace(ChildKind::Bgsave, self.child_stretch());
             child.exits_at = self.main.now + pace.span;
             child.dirty_at_fork = self.rdb.dirty;
             if !self.config.appendonly {
@@ -102,8 +113,7 @@ impl Server {
             self.rewrite.ended(false, self.main.now, &self.config);
             return;
         };
-        let pace =
-            self.pace(ChildKind::AofRewrite, self.main_load() + self.client_load + self.neighbour_load);
+        let pace = self.pace(ChildKind::AofRewrite, self.child_stretch());
         let written_at = self.main.now + pace.span;
         match style {
             RewriteStyle::Streamed => {
@@ -312,13 +322,13 @@ impl Server {
             self.main.blocks.note(self.main.now, "save-refused", "a BGSAVE is running".into());
             return;
         }
-        let pace = self.pace(ChildKind::Bgsave, self.client_load + self.neighbour_load);
+        let pace = self.pace(ChildKind::Bgsave, self.own_stretch());
         self.main.block(Cause::Save, pace.span, || "SAVE".into());
         self.rdb.dirty = 0;
         self.rdb.last_ok = true;
         self.rdb.last_save = self.unix_seconds(self.main.now);
         self.counters.rdb_saves += 1;
-        self.counters.slowlog_entries += 1;
+        self.note_slow(pace.span, 1);
         if !self.config.appendonly {
             self.loss.synced_now(self.main.now, self.changes);
         }

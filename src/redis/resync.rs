@@ -146,8 +146,7 @@ impl Server {
     fn start_socket_child(&mut self) {
         let child = Child::new(ChildKind::Bgsave, TRIGGER.into(), self.main.now);
         if let Some(mut child) = self.fork(child) {
-            let mut pace =
-                self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load);
+            let mut pace = self.pace(ChildKind::Bgsave, self.child_stretch());
             (child.to_replicas, pace.rate) = (true, 0.0);
             self.set_off(child, pace);
         }
@@ -179,8 +178,7 @@ impl Server {
 
     /// The time that a piece of a diskless snapshot takes: the child's, or that of the slowest link.
     fn piece_time(&self) -> Nanos {
-        let span =
-            self.pace(ChildKind::Bgsave, self.main_load() + self.client_load + self.neighbour_load).cpu;
+        let span = self.pace(ChildKind::Bgsave, self.child_stretch()).cpu;
         let file = self.child.as_ref().map_or(1, |child| child.file_bytes.max(1));
         let by_child = (span as u128 * PIECE as u128 / file as u128) as Nanos;
         let links = self.receivers();

@@ -22,7 +22,7 @@ use super::work::Work;
 use crate::cause::Cause;
 use crate::cost_model::CostModel;
 use crate::observe::result::{ChildRow, Counters};
-use crate::redis::contention::Contention;
+use crate::redis::contention::{Contention, Demand};
 use crate::rng::Stream;
 use crate::units::{MIB, NEVER, Nanos, SECOND};
 
@@ -75,6 +75,8 @@ pub struct Server {
     pub client_load: f64,
     /// Cores that other servers on this machine, their children and their clients use now.
     pub neighbour_load: f64,
+    /// Of these, those that children use.
+    pub neighbour_children: f64,
     /// What the main thread waits for cores that others use.
     pub contention: Contention,
     /// Every command of a kind costs the same now, so nothing needs to be drawn.
@@ -193,9 +195,12 @@ impl Server {
         let by_class = cow && self.keyspace.classes() > 1;
         self.all_alike =
             self.keyspace.is_complete() && !rehashing && !self.gated && !by_class && !self.expires.is_on();
-        let runnable = 1.0 + self.child.is_some() as u8 as f64 + self.client_load + self.neighbour_load;
-        let cores = self.prices.machine.cores as f64;
-        self.contention.set(runnable, cores);
+        let child = self.child.is_some() as u8 as f64;
+        self.contention.set(Demand {
+            runnable: 1.0 + child + self.client_load + self.neighbour_load,
+            busy: child + self.neighbour_children,
+            cores: self.prices.machine.cores as f64,
+        });
     }
 
     /// The main hash table has grown by a table of `bytes`.

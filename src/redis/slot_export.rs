@@ -114,7 +114,7 @@ impl Server {
         let child = self.fork(child).ok_or(NoChild::Refused)?;
         self.child = Some(child);
         self.refresh_flags();
-        Ok(self.child_stretch(self.main_load() + self.client_load))
+        Ok(self.child_stretch())
     }
 
     /// The child of a snapshot of slots has written `bytes` and exits, or is killed for the reason `failed`; serverCron

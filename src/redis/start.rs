@@ -120,6 +120,7 @@ impl Server {
             changes: if config.appendonly { 0 } else { start.changes_since_save },
             client_load: 0.0,
             neighbour_load: 0.0,
+            neighbour_children: 0.0,
             contention: Contention::new(machine.machine.cores),
             all_alike: false,
             keys_matter: true,

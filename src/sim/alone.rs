@@ -81,7 +81,9 @@ impl<P: Probe> Simulation<P> {
         let mut units = [lane.unit(self.plans[0].alike()); FEW];
         let (mut sums, mut now) = (Sums::new(&lane), lane.begun_at);
         let mut blamed = if BLAME { LaneBlame::new(&self.groups[0]) } else { LaneBlame::default() };
-        let Simulation { server, groups, plans, recorder, wakeup, replies, transmission, blame, .. } = self;
+        let Simulation {
+            server, groups, plans, recorder, wakeup, rouse, replies, transmission, blame, ..
+        } = self;
         let (group, plan) = (&mut groups[0], &plans[0]);
         let unfinished = loop {
             let woken_at = now.max(group.next_readable_at());
@@ -89,7 +91,8 @@ impl<P: Probe> Simulation<P> {
                 break None;
             }
             let slept = woken_at - now;
-            let polled_at = woken_at + wakeup.at(slept);
+            let roused = rouse.as_ref().map_or(0, |rouse| rouse.at(slept));
+            let polled_at = woken_at + roused + wakeup.at(slept);
             let mut count = 0;
             while count < FEW {
                 group.take_into(&mut units[count]);
@@ -99,8 +102,8 @@ impl<P: Probe> Simulation<P> {
                 }
             }
             now = polled_at;
-            sums.idle += slept;
-            sums.wake += polled_at - woken_at;
+            sums.idle += slept + roused;
+            sums.wake += polled_at - woken_at - roused;
             let few = &mut units[..count];
             if BLAME {
                 blamed.slept = slept;
@@ -276,6 +279,8 @@ impl<P: Probe> Simulation<P> {
             sums.pass_on(lane, &mut self.server);
         }
         sums.work.add(&lane.each.times(sums.alike));
+        let commands = u64::from(lane.commands).max(1);
+        self.server.note_slow((lane.each.cpu - lane.each.append) / commands, sums.alike * commands);
         sums.largest *= lane.commands as u64;
         self.settle_alone(now, sums);
         if self.server.replication.wakes_at < self.special_at {

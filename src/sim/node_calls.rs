@@ -47,6 +47,8 @@ impl<P: Probe> Simulation<P> {
         self.server.main.block(Cause::Restore, parcel.cost.restore + reads, || {
             format!("{} keys of slot {}", parcel.cost.keys, parcel.slot)
         });
+        let keys = u64::from(parcel.cost.keys);
+        self.server.note_slow(parcel.cost.restore / keys.max(1), keys);
         self.take_in(parcel.slot, &parcel.keys);
         self.server.propagate(parcel.cost.target_logged, parcel.cost.keys.into());
         self.server.rdb.dirty += u64::from(parcel.cost.keys);
@@ -252,6 +254,7 @@ impl<P: Probe> Simulation<P> {
         };
         let server = &mut self.server;
         let span = server.main.now - since;
+        server.note_slow(span, 1);
         server
             .main
             .blocks

@@ -85,6 +85,8 @@ pub struct Simulation<P> {
     pub(crate) recorder: Recorder,
     pub(super) noise: HostNoise,
     pub(super) wakeup: Curve,
+    /// What passes before that, if anything does.
+    pub(super) rouse: Option<Curve>,
     pub(super) probe: P,
     /// Commands one read takes at most, by group.
     pub(super) read_cap: Vec<u32>,
@@ -231,6 +233,8 @@ impl<P: Probe> Simulation<P> {
             marks: Vec::new(),
             noise: HostNoise::new(&machine.noise, own.open(StreamId::HostNoise, 0)),
             wakeup: Curve::new(&machine.cpu.wakeup),
+            rouse: (machine.network.wake_server.iter().any(|point| point.1 > 0))
+                .then(|| Curve::new(&machine.network.wake_server)),
             probe,
             read_cap,
             transmission: Factor::new(machine.network.per_kib / KIB as f64),

@@ -165,6 +165,9 @@ impl<P: Probe> Simulation<P> {
         let slept = main.sleep(wake_at);
         if slept > 0 {
             let woken_at = main.now;
+            if let Some(rouse) = self.rouse.as_ref().filter(|_| wake_at < timer_at) {
+                main.rouse(rouse.at(slept));
+            }
             main.charge(Cause::WakeUp, self.wakeup.at(slept));
             if woken_at >= self.special_at {
                 self.special(slept);

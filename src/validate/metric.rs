@@ -36,7 +36,7 @@ pub enum Figure {
     WithoutTtl,
     /// Increments wiped out.
     IncrementsLost,
-    /// From a replica's request until it is online.
+    /// From a replica's request until it has loaded the snapshot.
     Resync,
     /// How long slots moved.
     Reshard,
@@ -229,7 +229,7 @@ const ENTRIES: &[(Figure, &str, Unit, Tolerance, Exposure, &str)] = {
             Unit::Nanos,
             Relative(0.25),
             E::Share,
-            "from a replica's request until it is online",
+            "from a replica's request until it has loaded the snapshot",
         ),
         (F::Reshard, "reshard", Unit::Nanos, Relative(0.25), E::Share, "how long slots move"),
         (F::Migrate, "migrate", Unit::Nanos, Relative(0.25), E::Share, "time of a MIGRATE on its source"),

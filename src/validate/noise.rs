@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::metric::Exposure;
 use super::observed::DELAYED;
+use crate::live::drive::pin::Pinned;
 use crate::units::{MILLISECOND, Nanos};
 
 /// A gap shorter than this is the thread's own work.
@@ -36,8 +37,12 @@ impl Canary {
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
         let start = Instant::now();
         let gaps = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(move || spin(start, length))).collect();
-            let mut gaps = spin(start, length);
+            let on_core = move |core| {
+                let _pinned = Pinned::to_core_before(core);
+                spin(start, length)
+            };
+            let others: Vec<_> = (1..threads).map(|core| scope.spawn(move || on_core(core))).collect();
+            let mut gaps = on_core(0);
             // A thread that cannot tell has seen nothing.
             others.into_iter().for_each(|other| gaps.extend(other.join().unwrap_or_default()));
             gaps
@@ -104,7 +109,7 @@ impl Canary {
 
 /// Gaps of one thread that spins from `start` on for `length` \[ns\].
 fn spin(start: Instant, length: Duration) -> Vec<Nanos> {
-    let (mut last, mut gaps) = (start, Vec::new());
+    let (mut last, mut gaps) = (Instant::now(), Vec::new());
     while last - start < length {
         let now = Instant::now();
         let gap = (now - last).as_nanos() as Nanos;

@@ -87,7 +87,7 @@ pub struct Pattern {
 /// A full resynchronisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resync {
-    /// From the replica's request until it is online \[ns\].
+    /// From the replica's request until it has loaded the snapshot \[ns\].
     pub duration: Nanos,
 }
 
@@ -232,6 +232,15 @@ mod tests {
         assert_eq!(run.cow_slowdown(), Some(5000.0));
         // The end of the child is quiet.
         assert_eq!(run.end_stall(), Some(MILLISECOND / 5));
+    }
+
+    #[test]
+    fn a_backlog_has_drained_below_twice_the_usual_median() {
+        let mut run = forked();
+        run.rows[1050].sojourn = Some((MILLISECOND / 4, MILLISECOND / 2));
+        assert_eq!(run.stall_drain(), Some(51 * MILLISECOND), "2.5 times is not yet drained");
+        run.rows[1050].sojourn = Some((MILLISECOND / 5, MILLISECOND / 2));
+        assert_eq!(run.stall_drain(), Some(50 * MILLISECOND));
     }
 
     #[test]

@@ -98,7 +98,8 @@ impl Side for Simulator<'_> {
 /// Makes the clients of `machine` what drives the real server.
 ///
 /// A spinning thread is never woken, neither by a timer nor by a reply, so that the server never pays for waking it; a core
-/// of the server's machine is its own and nobody else's. It is one thread, whatever the model's generator had.
+/// of the server's machine is its own and nobody else's. The machine stops it as often as the server, and a request waits
+/// for either. It is one thread, whatever the model's generator had.
 fn describe(machine: &mut CostModel, generator: Generator) {
     machine.client.threads = 1;
     if generator.spins {
@@ -108,6 +109,7 @@ fn describe(machine: &mut CostModel, generator: Generator) {
     match generator.local && generator.spins {
         true => {
             machine.client.local = false;
+            machine.noise.classes.iter_mut().for_each(|class| class.per_second *= 2.0);
             machine.machine.cores = (machine.machine.cores - 1).max(1);
         }
         false => machine.client.local = generator.local,
@@ -254,6 +256,33 @@ mod tests {
         (busy[Cause::Command as usize], busy[Cause::Fork as usize]) = (5, 7);
         (busy[Cause::AofFsyncAlways as usize], busy[Cause::HostNoise as usize]) = (100, 1000);
         assert_eq!(on_core(&busy), 12);
+    }
+
+    #[test]
+    fn an_fdatasync_of_always_is_on_a_core_as_long_as_its_price_says() {
+        let pool = Pool::new(1).expect("threads");
+        let overrides = Overrides { model: Some("two-core-vm".to_owned()), ..Overrides::default() };
+        let cases = standard(&overrides);
+        let own = |name: &str, cpu: Nanos| {
+            let case = cases.iter().find(|case| case.name == name).expect("a case");
+            let scenario = case.resolve(&[]).expect("it is sound");
+            let mut machine = scenario.machine.clone();
+            machine.disk.fdatasync_cpu = cpu;
+            let generator = SPINNING;
+            let simulator = Simulator { machine: Some(machine), generator, pool: &pool, goes_on: &|| true };
+            let seen = simulator.runs(&scenario, 1).unwrap_or_else(|fault| panic!("{fault}"));
+            (seen[0].cpu.expect("known"), seen[0].commands)
+        };
+        let ((without, commands), (with, same)) = (own("aof-always-40", 0), own("aof-always-40", 10_000));
+        // At most one a command; a second one shares it now and then.
+        let syncs = (with - without) / 10_000;
+        assert_eq!(((with - without) % 10_000, commands), (0, same));
+        assert!(syncs > commands / 3 && syncs <= commands, "{syncs} for {commands} commands");
+        assert_eq!(
+            own("aof-everysec-40", 0),
+            own("aof-everysec-40", 10_000),
+            "bio's are not the main thread's"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 // text of tables and the answers to the rules of accessibility that a script can decide.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -47,6 +47,18 @@ const colours = (page, name) => page.evaluate((place) => {
   return [...counts.values()].filter((count) => count >= 20).length;
 }, chart(name));
 const button = (page, name, text) => page.locator(`[data-controls="${name}"] button`, { hasText: text }).first();
+
+// What of a page's text hardly stands out from its background.
+const faint = (page) => page.evaluate(() => {
+  const channel = (value) => { const c = value / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const rgb = (text) => text.match(/[\d.]+/g).map(Number);
+  const opaque = (element) => { for (let own = element; own; own = own.parentElement) { const c = rgb(getComputedStyle(own).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+  return [...document.querySelectorAll("h1, h2, p, td, th, a, dd, dt, button, label, figcaption, summary, caption, code")]
+    .filter((element) => element.offsetParent && element.textContent.trim() && element.getAttribute("aria-pressed") !== "false")
+    .map((element) => { const pair = [luminance(rgb(getComputedStyle(element).color)), luminance(opaque(element))].sort((a, b) => b - a); return [(pair[0] + 0.05) / (pair[1] + 0.05), element.outerHTML.slice(0, 80)]; })
+    .filter(([contrast]) => contrast < 4.5).slice(0, 5);
+});
 
 // Does something and says whether the chart looks different afterwards.
 async function changes(page, name, act) {
@@ -200,17 +212,7 @@ await check("dark and light, by the system and by the switch", async () => {
 await check("text stands out from its background in both themes", async () => {
   for (const colorScheme of ["light", "dark"]) {
     const { page, close } = await open("run.html", { colorScheme });
-    const faint = await page.evaluate(() => {
-      const channel = (value) => { const c = value / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-      const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-      const rgb = (text) => text.match(/[\d.]+/g).map(Number);
-      const opaque = (element) => { for (let own = element; own; own = own.parentElement) { const c = rgb(getComputedStyle(own).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-      return [...document.querySelectorAll("h1, h2, p, td, th, a, dd, dt, button, label, figcaption, summary, caption, code")]
-        .filter((element) => element.offsetParent && element.textContent.trim() && element.getAttribute("aria-pressed") !== "false")
-        .map((element) => { const pair = [luminance(rgb(getComputedStyle(element).color)), luminance(opaque(element))].sort((a, b) => b - a); return [(pair[0] + 0.05) / (pair[1] + 0.05), element.outerHTML.slice(0, 80)]; })
-        .filter(([contrast]) => contrast < 4.5).slice(0, 5);
-    });
-    assert.deepEqual(faint, [], colorScheme);
+    assert.deepEqual(await faint(page), [], colorScheme);
     await close();
   }
 });
@@ -292,6 +294,43 @@ await check("a sweep is shown along any axis and by two", async () => {
   assert.match(await list.locator("output").innerText(), new RegExp(`^${always.length} of ${sweep.points.length}`));
   await page.locator("main").screenshot({ path: file("sweep.png") });
   await close();
+});
+
+const lessons = readdirSync(folder).filter((name) => /^lesson-.*\.html$/.test(name));
+
+await check("lessons are quiet, readable in both themes, and fit a telephone", async () => {
+  assert.ok(lessons.length >= 8, `${lessons.length} lessons`);
+  for (const name of lessons) {
+    for (const colorScheme of ["light", "dark"]) {
+      const { page, close } = await open(name, { colorScheme, viewport: { width: 360, height: 740 } });
+      assert.deepEqual(await faint(page), [], `${name}, ${colorScheme}`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, name);
+      await close();
+    }
+  }
+});
+
+await check("a lesson keeps its answer until it is asked for, and shows its pictures", async () => {
+  for (const name of lessons) {
+    const { page, close } = await open(name);
+    const answer = page.locator("details p");
+    assert.equal(await answer.isVisible(), false, name);
+    await page.locator("summary").focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await answer.isVisible(), true, name);
+    const drawn = await page.evaluate(() => {
+      const all = (selector) => [...document.querySelectorAll(selector)];
+      const wide = (one) => one.getBoundingClientRect().width >= 1 && one.getBoundingClientRect().height >= 1;
+      const svgs = all("figure svg");
+      if (!svgs.every((one) => (one.getAttribute("aria-label") ?? "").length > 20)) return "a figure has no description";
+      if (!svgs.every((one) => one.querySelectorAll("polyline, path, rect, circle").length > 3 && wide(one))) return "a figure is empty";
+      if (!all(".bar").every(wide)) return "a bar is not seen";
+      return svgs.length + all(".bar").length > 1 ? "" : "nothing is drawn";
+    });
+    assert.equal(drawn, "", name);
+    await page.locator("main").screenshot({ path: file(name.replace(".html", ".png")) });
+    await close();
+  }
 });
 
 await check("nothing in a file becomes markup or runs", async () => {

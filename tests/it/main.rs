@@ -52,6 +52,7 @@ mod scenarios;
 mod sections;
 mod sensitivity;
 mod size;
+mod slowlog;
 mod snapshots;
 mod stall;
 mod streams;

@@ -233,6 +233,9 @@ fn slices_of_a_cause_add_up_to_its_time_at_any_resolution() {
         for options in [resolution(0), resolution(100 * MICROSECOND), TraceOptions::default()] {
             let read = traced(&scenario, options);
             assert_eq!(read.busy(), read.result.busy, "{settings:?} {options:?}");
+            let commands = read.on("event loop").iter().filter_map(|s| s.args["commands"].as_u64()).sum();
+            let (answered, asked): (u64, _) = (read.result.completed, read.result.requests);
+            assert!((answered..=asked).contains(&commands), "{answered} to {asked}: {commands}");
         }
     }
     let cluster = scenario(CLUSTER, &[]);

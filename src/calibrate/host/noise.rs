@@ -1,8 +1,13 @@
-//! Gaps in which the host, or another program, has the core: a thread that does nothing but look at the clock.
+//! Gaps in which the host, or another program, has the core: threads that do nothing but look at the clock.
+//!
+//! What runs in the background of an idle machine takes a core that nobody uses. Where a server and its clients are at work
+//! it has to take one of theirs, so as many threads spin.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cost_model::NoiseClass;
+use crate::live::drive::pin::Pinned;
 use crate::models::unit::{Value, gaps};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
@@ -28,6 +33,8 @@ const PIECES: u32 = 4;
 pub const NOISY: f64 = 0.05;
 /// Length of a canary.
 const CANARY: Duration = Duration::from_millis(4);
+/// Threads: a server's, and one for its clients.
+const THREADS: usize = 2;
 /// Standard errors of a count that its range covers.
 const ERRORS: f64 = 2.0;
 
@@ -52,6 +59,13 @@ impl Seen {
         if let Some(class) = BOUNDS.windows(2).position(|ends| between <= ends[1]) {
             self.counts[class] += 1;
         }
+    }
+
+    /// What another thread, or this one at another time, saw.
+    fn add(&mut self, other: &Seen) {
+        self.elapsed += other.elapsed;
+        self.lost += other.lost;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
     }
 
     /// Share of the time in gaps.
@@ -84,19 +98,29 @@ pub fn is_noisy() -> bool {
     spin(CANARY).share() > NOISY
 }
 
-/// Spins for `span` in pieces, `go_on` asked between them.
+/// Spins for `span` in pieces, on two threads where there are two cores; `go_on` is asked between them.
 pub fn measure(span: Duration, mut go_on: impl FnMut() -> bool) -> Vec<Seen> {
-    (0..PIECES).map_while(|_| go_on().then(|| spin(span / PIECES))).collect()
+    let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
+    let piece = || {
+        thread::scope(|scope| {
+            let on_core = move |core| {
+                let _pinned = Pinned::to_core_before(core);
+                spin(span / PIECES)
+            };
+            let others: Vec<_> = (1..threads).map(|core| scope.spawn(move || on_core(core))).collect();
+            let mut all = on_core(0);
+            // A thread that cannot tell has seen nothing.
+            others.into_iter().filter_map(|other| other.join().ok()).for_each(|other| all.add(&other));
+            all
+        })
+    };
+    (0..PIECES).map_while(|_| go_on().then(piece)).collect()
 }
 
 /// Classes and the range of their rates, as factors, from pieces of a spell.
 pub fn classes(pieces: &[Seen]) -> (Vec<NoiseClass>, (f64, f64)) {
     let mut all = Seen::default();
-    for piece in pieces {
-        all.elapsed += piece.elapsed;
-        all.lost += piece.lost;
-        all.counts.iter_mut().zip(&piece.counts).for_each(|(sum, count)| *sum += count);
-    }
+    pieces.iter().for_each(|piece| all.add(piece));
     let found = (0..all.counts.len()).filter(|class| all.counts[*class] > 0);
     let classes = found.filter_map(|class| {
         let rate = (all.rate(class) * 1e3).round() / 1e3;
@@ -117,7 +141,7 @@ pub fn classes(pieces: &[Seen]) -> (Vec<NoiseClass>, (f64, f64)) {
 pub fn tell(pieces: &[Seen], book: &mut Book) {
     let seconds = pieces.iter().map(|piece| piece.elapsed).sum::<Nanos>() as f64 / SECOND as f64;
     let (classes, range) = classes(pieces);
-    let how = format!("a spinning thread for {seconds:.1} s; classes without a gap are left out");
+    let how = format!("{seconds:.1} s of spinning threads; classes without a gap are left out");
     book.found(Finding { price: "noise.class", value: Value::Gaps(classes), range, how, residual: None });
 }
 

@@ -205,7 +205,7 @@ impl Subject for Live {
         std::thread::sleep(Duration::from_millis(2));
         let cpu = server.cpu()?;
         let wire = server.wire()?;
-        let mut after = Vec::with_capacity(sets.len());
+        let mut rounds = Vec::with_capacity(sets.len());
         let gap = Duration::from_nanos(paced.gap);
         let begun = Instant::now();
         let mut next = begun;
@@ -214,19 +214,19 @@ impl Subject for Live {
                 std::hint::spin_loop();
             }
             next += gap;
-            wire.send(bytes, 1)?;
             let sent = Instant::now();
+            wire.send(bytes, 1)?;
             wire.finish()?;
-            after.push(sent.elapsed().as_nanos() as f64);
+            rounds.push(sent.elapsed().as_nanos() as f64);
         }
         let elapsed = begun.elapsed();
         std::thread::sleep(Duration::from_millis(2));
-        after.sort_by(f64::total_cmp);
+        rounds.sort_by(f64::total_cmp);
         let commands = sets.len() as f64;
         Ok(PacedSpent {
             cpu: (server.cpu()? - cpu) / commands,
             gap: (elapsed.as_nanos() as f64 / commands).max(paced.gap as f64),
-            reply_after: quantile(&after, 0.5),
+            round: quantile(&rounds, 0.5),
         })
     }
 

@@ -14,7 +14,7 @@ const ENDLESS_MEMORY: &str = "64TiB";
 /// A price may stand for more than its cause: a disk whose fdatasync is free has none that a write could wait for.
 pub fn without(cause: Cause) -> Option<Vec<Assignment>> {
     let prices: &[(&str, &str)] = match cause {
-        Cause::WakeUp => &[("cpu.wakeup", "none")],
+        Cause::WakeUp => &[("cpu.wakeup", "none"), ("network.wake-server", "none")],
         Cause::AofWrite | Cause::AofRewriteDiffWrite => {
             &[("disk.write", NO_TIME), ("disk.page-cache-bandwidth", ENDLESS_BANDWIDTH)]
         }

@@ -174,4 +174,13 @@ mod tests {
         let (asked, _) = horizon("article", &["dataset.memory=1GiB"], Some("70s"), None);
         assert_eq!(asked.duration, 70 * SECOND);
     }
+
+    #[test]
+    fn keys_that_are_there_at_the_start_come_due_twice_over() {
+        let hour = 3600 * SECOND;
+        let (short, _) = horizon("article", &["dataset.memory=1GiB", "dataset.ttl=10s"], None, None);
+        let (long, _) = horizon("article", &["dataset.memory=1GiB", "dataset.ttl=1h"], None, None);
+        let measured = |horizon: &Horizon| horizon.duration - horizon.warmup;
+        assert!(measured(&short) < 2 * hour && measured(&long) >= 2 * hour, "{short:?} {long:?}");
+    }
 }

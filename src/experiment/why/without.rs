@@ -71,7 +71,13 @@ fn machines(scenario: &mut Scenario) -> impl Iterator<Item = &mut CostModel> {
 fn entry(cause: Cause) -> (How, &'static str) {
     use How::{Events, Free, Prices, Stays};
     match cause {
-        Cause::WakeUp => (Prices(|m| m.cpu.wakeup.clear()), "the server never sleeps: cpu.wakeup is nothing"),
+        Cause::WakeUp => (
+            Prices(|m| {
+                m.cpu.wakeup.clear();
+                m.network.wake_server.clear();
+            }),
+            "the server never sleeps: cpu.wakeup and network.wake-server are nothing",
+        ),
         Cause::EventLoop => (Stays, "every turn needs it; longer pipelines share one"),
         Cause::Read => (Stays, "commands have to be read"),
         Cause::Command => (Stays, "it is the work itself"),

@@ -23,7 +23,7 @@ pub mod fill;
 mod group;
 pub mod names;
 mod outcome;
-mod pin;
+pub mod pin;
 pub mod plan;
 mod poller;
 mod questions;

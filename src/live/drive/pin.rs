@@ -1,6 +1,6 @@
-//! The generator's thread on a core of its own.
+//! A thread on a core of its own.
 //!
-//! It takes the last core that it may use and leaves the server where it is: the system keeps a busy server off a core that
+//! The generator's takes the last core that it may use and leaves the server where it is: the system keeps a busy server off a core that
 //! somebody spins on, and a server that is tied to one core would share it with its own children.
 
 /// The thread is on one core until this is dropped.
@@ -11,14 +11,19 @@ pub struct Pinned {
 
 impl Pinned {
     /// Ties this thread to the last of its cores, if it has several.
-    #[cfg(target_os = "linux")]
     pub fn to_last_core() -> Self {
+        Self::to_core_before(0)
+    }
+
+    /// The same to the one `number` before that, if there is one.
+    #[cfg(target_os = "linux")]
+    pub fn to_core_before(number: usize) -> Self {
         use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
         let pin = || {
             let before = sched_getaffinity(None).ok().filter(|all| all.count() >= 2)?;
-            let last = (0..CpuSet::MAX_CPU).rev().find(|core| before.is_set(*core))?;
+            let core = (0..CpuSet::MAX_CPU).rev().filter(|core| before.is_set(*core)).nth(number)?;
             let mut one = CpuSet::new();
-            one.set(last);
+            one.set(core);
             sched_setaffinity(None, &one).ok().map(|()| before)
         };
         Pinned { before: pin() }
@@ -26,7 +31,7 @@ impl Pinned {
 
     /// Other systems are not asked.
     #[cfg(not(target_os = "linux"))]
-    pub fn to_last_core() -> Self {
+    pub fn to_core_before(_: usize) -> Self {
         Pinned {}
     }
 }

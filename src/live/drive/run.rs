@@ -257,13 +257,14 @@ impl<'t> Driver<'t> {
         let ready: Vec<usize> = self.poller.ready().collect();
         for wire in ready {
             self.flush(wire)?;
+            // The reply is here: reading it is the client's own time.
+            let now = self.now();
             let mut buffer = std::mem::replace(&mut self.buffer, Buffer::empty());
             let any = self.wires[wire].fill(&mut buffer);
             self.buffer = buffer;
             if !any.map_err(|error| self.lost(error))? {
                 continue;
             }
-            let now = self.now();
             if wire + 1 == self.wires.len() {
                 self.take_answers()?;
             } else {

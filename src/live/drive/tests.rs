@@ -61,6 +61,17 @@ fn a_stall_counts_for_everybody_who_was_meant_to_be_served_in_it() {
 }
 
 #[test]
+fn a_spinning_generator_counts_the_time_in_which_it_does_something() {
+    let plan = Plan { spin: true, ..plan_of(STEADY, 1200) };
+    let driven = run(&Fake::usual(), &plan).expect("it is answered");
+    let (own, writes) = driven.own.expect("it spins");
+    // It looks millions of times, and sends and reads 599 times each.
+    assert!((500..=599).contains(&writes), "{writes}");
+    let share = driven.busy_share().expect("it spins");
+    assert!(own > 599 * 1000 && share < 0.5, "{share}");
+}
+
+#[test]
 fn equal_seeds_send_equal_keys_at_equal_times() {
     let keys = |seed| {
         let fake = Fake::usual();

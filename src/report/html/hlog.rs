@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_one_cell_adds_up() {
+        let (mut bytes, mut counts) = (log_head(), Histogram::new());
+        counts.record_n(300_000, 1000);
+        counts.record_n(310_000, 5);
+        bytes.extend(log_line(None, 0, SECOND, &counts));
+        let map = map(&read("intervals.hlog", &bytes).expect("a log")).expect("requests");
+        assert_eq!(map["columns"][0], json!([0.0, 1.0, [0, 1005]]));
+    }
+
+    #[test]
     fn the_table_counts_what_is_slower() {
         let table = table(&intervals(7));
         assert_eq!(table.columns[3..], ["Slower than 1 ms", "Slower than 10 ms"]);

@@ -69,6 +69,7 @@ impl Replicas {
             let asked = Instant::now();
             replica.ask(&["REPLICAOF", "127.0.0.1", &port])?;
             wait_until_online(&mut primary, 1)?;
+            wait_until_loaded(&mut replica)?;
             let duration = asked.elapsed().as_nanos() as Nanos;
             Ok(End { gone: None, resync: Some(Resync { duration }) })
         }))
@@ -77,10 +78,19 @@ impl Replicas {
 
 /// Waits until the primary counts so many replicas as online.
 fn wait_until_online(primary: &mut Control, replicas: usize) -> Result<()> {
+    wait_until(primary, &|info| info.matches("state=online").count() >= replicas)
+}
+
+/// Waits until a replica has loaded what it got, which a primary does not know of a diskless one.
+fn wait_until_loaded(replica: &mut Control) -> Result<()> {
+    wait_until(replica, &|info| info.contains("master_link_status:up"))
+}
+
+fn wait_until(server: &mut Control, is_so: &dyn Fn(&str) -> bool) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let info = primary.info("replication")?;
-        if info.raw().matches("state=online").count() >= replicas {
+        // A server that loads answers INFO.
+        if is_so(server.info("replication")?.raw()) {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {

@@ -109,6 +109,12 @@ pub(super) const CASES: &[Case] = &[
         (NONE, &[("save", "60 10000")]),
     ),
     (
+        "snapshots-beside-aof",
+        (&[("latest_fork_usec", "10000")], &[("save", "60 10000")]),
+        Warning,
+        (&[("latest_fork_usec", "9999")], &[("save", "60 10000")]),
+    ),
+    (
         "snapshot-stall",
         (&[("latest_fork_usec", "60000"), ("aof_enabled", "0")], &[("save", "60 10000")]),
         Warning,

@@ -52,6 +52,15 @@ pub(super) fn others() -> Vec<(&'static str, Severity, Facts, Facts)> {
         let text = format!("{HEALTHY_INFO}connected_slaves:1\nslave0:{line}{offset},lag={lag}\n");
         facts(Inputs { info: Some(text.into_bytes()), ..Inputs::default() }).0
     };
+    // A stream of 1 MB/s: half of 20,000 commands a second write 52 bytes and 48 around them.
+    let behind = |bytes: u64| {
+        let line = format!("{REPLICA}{},lag=0", 1_000_000_000 - bytes);
+        let text = format!(
+            "{HEALTHY_INFO}connected_slaves:1\nslave0:{line}\ninstantaneous_ops_per_sec:20000\n\
+             used_memory_dataset:142000000\ndb0:keys=1000000,expires=0,avg_ttl=0\n"
+        );
+        facts(Inputs { info: Some(text.into_bytes()), ..Inputs::default() }).0
+    };
     let blind = |fork: &'static str| {
         let fork: Pairs = if fork.is_empty() { NONE } else { &[("latest_fork_usec", "131204")] };
         let mut facts = server(fork, NONE);
@@ -105,6 +114,7 @@ pub(super) fn others() -> Vec<(&'static str, Severity, Facts, Facts)> {
             replicas(999_999_999, "online", 11),
             replicas(900_000_000, "wait_bgsave", 0),
         ),
+        ("replica-lag", Warning, behind(3_100_000), behind(2_900_000)),
         ("replica-not-online", Warning, replicas(0, "wait_bgsave", 0), replicas(999_999_999, "online", 0)),
     ]
 }
