@@ -3,7 +3,7 @@
 use super::page::{Bar, Drawn, Page};
 
 const STYLE: &str = "\
-:root { color-scheme: light dark; --bar: #0072b2; --line: #8885; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; --bar: #0072b2; --line: #8885; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 small { font-size: 1rem; font-weight: normal; display: block; opacity: .8; }
 h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
