@@ -8,6 +8,7 @@
 //! | `control.rs`, `info.rs` | one question at a time, and INFO |
 //! | `spawned.rs`, `process.rs` | a server of our own, gone at the end whatever happens; CPU time and faults of a process |
 //! | `guard.rs`, `leftovers.rs` | what a server must be like before it is written to; keys and settings put back |
+//! | `pin.rs` | threads on cores of their own |
 //! | `drive` | the load generator |
 
 pub mod address;
@@ -19,6 +20,7 @@ pub(crate) mod fake;
 pub mod guard;
 pub mod info;
 pub mod leftovers;
+pub mod pin;
 pub mod process;
 pub mod settings;
 pub mod spawned;

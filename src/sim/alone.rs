@@ -203,6 +203,7 @@ impl<P: Probe> Simulation<P> {
             }
             Unfinished::Executed(turn) => {
                 let work = lane.work_of(&turn);
+                lane.note_slow(turn.alike, &mut self.server);
                 if BLAME {
                     self.blame_poll(now);
                     self.blame_executed(blamed.cpu());
@@ -279,8 +280,7 @@ impl<P: Probe> Simulation<P> {
             sums.pass_on(lane, &mut self.server);
         }
         sums.work.add(&lane.each.times(sums.alike));
-        let commands = u64::from(lane.commands).max(1);
-        self.server.note_slow((lane.each.cpu - lane.each.append) / commands, sums.alike * commands);
+        lane.note_slow(sums.alike, &mut self.server);
         sums.largest *= lane.commands as u64;
         self.settle_alone(now, sums);
         if self.server.replication.wakes_at < self.special_at {

@@ -111,7 +111,7 @@ impl<P: Probe> Simulation<P> {
             mark.held += main.now - since;
             mark.routine += routine(&main.busy) - routine(&busy);
             let spent = main.busy.iter().zip(&busy).map(|(now, then)| now - then);
-            mark.busy.iter_mut().zip(spent).for_each(|(sum, span)| *sum += span);
+            mark.busy.iter_mut().zip(spent).for_each(|(sum, span)| *sum = sum.wrapping_add(span));
         }
     }
 

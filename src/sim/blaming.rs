@@ -125,7 +125,8 @@ impl Blaming {
         if let Some(mark) = self.marks.get(&(unit.readable_at, unit.connection)) {
             split.add(mark.part, mark.held);
             for cause in Cause::ALL.into_iter().filter(|&cause| !is_routine(cause)) {
-                split.add(Part::Main(cause), self.at_poll[cause as usize] - mark.busy[cause as usize]);
+                let span = self.at_poll[cause as usize].wrapping_sub(mark.busy[cause as usize]);
+                split.add(Part::Main(cause), span);
             }
             return routine(&self.at_poll) - mark.routine;
         }
@@ -192,7 +193,10 @@ impl Blaming {
         let (at_poll, turn) = (&self.at_poll, self.turn);
         let mark = self.marks.entry((unit.readable_at, unit.connection)).or_insert_with(|| {
             let mut busy = *at_poll;
-            let (work, _) = log.waited(unit.readable_at, |cause, span| busy[cause as usize] -= span);
+            // Waking the server is in the log and only in part in its sums: what is left may be below zero.
+            let (work, _) = log.waited(unit.readable_at, |cause, span| {
+                busy[cause as usize] = busy[cause as usize].wrapping_sub(span);
+            });
             Mark {
                 routine: routine(at_poll) - work,
                 busy,

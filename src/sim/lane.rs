@@ -269,6 +269,12 @@ impl Lane {
         }
     }
 
+    /// So many client writes that were alike have been executed.
+    pub(super) fn note_slow(&self, alike: u64, server: &mut Server) {
+        let commands = u64::from(self.commands).max(1);
+        server.note_slow((self.each.cpu - self.each.append) / commands, alike * commands);
+    }
+
     /// All work of the present turn, which is not in the sums yet.
     pub(super) fn work_of(&self, turn: &Turned) -> Work {
         let mut work = self.each.times(turn.alike);

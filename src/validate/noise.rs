@@ -4,18 +4,15 @@
 //! the rest of a gap; how much that is at a given quantile, how long the longest gap is and how much time all gaps take
 //! together say which differences between two runs mean nothing.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::metric::Exposure;
 use super::observed::DELAYED;
-use crate::live::drive::pin::Pinned;
+use crate::live::pin::on_busy_cores;
 use crate::units::{MILLISECOND, Nanos};
 
 /// A gap shorter than this is the thread's own work.
 const SHORTEST: Nanos = 20_000;
-/// Threads that have to run at the same time: a server's and the generator's.
-const THREADS: usize = 2;
 /// A spell in which gaps take a larger share of the time is noisy.
 const SHARE_MAX: f64 = 0.03;
 /// A spell with a longer gap is noisy.
@@ -31,22 +28,10 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Spins for `length`, on two threads where there are two cores, as a server and its generator will, and notes when one
-    /// of them did not run.
+    /// Spins for `length`, on as many threads as a server and its generator will keep busy, and notes when one of them did
+    /// not run.
     pub fn watch(length: Duration) -> Canary {
-        let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
-        let start = Instant::now();
-        let gaps = thread::scope(|scope| {
-            let on_core = move |core| {
-                let _pinned = Pinned::to_core_before(core);
-                spin(start, length)
-            };
-            let others: Vec<_> = (1..threads).map(|core| scope.spawn(move || on_core(core))).collect();
-            let mut gaps = on_core(0);
-            // A thread that cannot tell has seen nothing.
-            others.into_iter().for_each(|other| gaps.extend(other.join().unwrap_or_default()));
-            gaps
-        });
+        let gaps = on_busy_cores(|| spin(length)).concat();
         Canary { watched: length.as_nanos() as Nanos, gaps }
     }
 
@@ -107,9 +92,10 @@ impl Canary {
     }
 }
 
-/// Gaps of one thread that spins from `start` on for `length` \[ns\].
-fn spin(start: Instant, length: Duration) -> Vec<Nanos> {
-    let (mut last, mut gaps) = (Instant::now(), Vec::new());
+/// Gaps of one thread that spins for `length` \[ns\].
+fn spin(length: Duration) -> Vec<Nanos> {
+    let start = Instant::now();
+    let (mut last, mut gaps) = (start, Vec::new());
     while last - start < length {
         let now = Instant::now();
         let gap = (now - last).as_nanos() as Nanos;

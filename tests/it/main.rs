@@ -63,6 +63,7 @@ mod trace;
 mod validate;
 mod validate_live;
 mod value_stability;
+mod wake_server;
 mod warmup;
 mod why;
 mod world;

@@ -7,12 +7,13 @@ use std::path::Path;
 use writepath::cluster::simulate;
 use writepath::dist::Dist;
 use writepath::observe::result::RunResult;
+use writepath::redis::config::AppendFsync;
 use writepath::scenario::resolve::{Overrides, resolve};
 use writepath::scenario::{Arrivals, Scenario, Source};
 use writepath::sim::RunOptions;
 use writepath::units::{MILLISECOND, SECOND};
 
-use crate::support::{record, scenario};
+use crate::support::{poisson, record, scenario, with_aof};
 
 /// SETs that take `execution` each, one every 100 ms, for a minute.
 fn sets(execution: Dist, slower_than: i64) -> Scenario {
@@ -42,6 +43,18 @@ fn commands_that_take_long_are_counted_whatever_their_size_is_drawn_from() {
         let expected = if is_slow { result.completed } else { 0 };
         assert_eq!(result.counters.slowlog_entries, expected, "{execution} ns, {slower_than} us");
     }
+}
+
+#[test]
+fn whatever_ends_a_run_of_like_turns_no_command_is_missed() {
+    // Timers, rows and flushes end them, thousands of times.
+    let mut scenario =
+        with_aof(scenario(poisson(20_000.0), 10, Dist::Fixed(10_000.0), 20 * SECOND), AppendFsync::Everysec);
+    (scenario.redis.slowlog_log_slower_than, scenario.redis.hz, scenario.run.interval) =
+        (0, 100, SECOND / 1000);
+    let (bare, (seen, watched)) = (run(&scenario), record(&scenario));
+    assert_eq!(watched.counters.slowlog_entries, seen.len() as u64);
+    assert_eq!(bare.counters.slowlog_entries, seen.len() as u64);
 }
 
 #[test]

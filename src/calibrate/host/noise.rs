@@ -3,11 +3,10 @@
 //! What runs in the background of an idle machine takes a core that nobody uses. Where a server and its clients are at work
 //! it has to take one of theirs, so as many threads spin.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cost_model::NoiseClass;
-use crate::live::drive::pin::Pinned;
+use crate::live::pin::on_busy_cores;
 use crate::models::unit::{Value, gaps};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
@@ -33,8 +32,6 @@ const PIECES: u32 = 4;
 pub const NOISY: f64 = 0.05;
 /// Length of a canary.
 const CANARY: Duration = Duration::from_millis(4);
-/// Threads: a server's, and one for its clients.
-const THREADS: usize = 2;
 /// Standard errors of a count that its range covers.
 const ERRORS: f64 = 2.0;
 
@@ -98,21 +95,12 @@ pub fn is_noisy() -> bool {
     spin(CANARY).share() > NOISY
 }
 
-/// Spins for `span` in pieces, on two threads where there are two cores; `go_on` is asked between them.
+/// Spins for `span` in pieces, on the cores that a server and its clients keep busy; `go_on` is asked between them.
 pub fn measure(span: Duration, mut go_on: impl FnMut() -> bool) -> Vec<Seen> {
-    let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
     let piece = || {
-        thread::scope(|scope| {
-            let on_core = move |core| {
-                let _pinned = Pinned::to_core_before(core);
-                spin(span / PIECES)
-            };
-            let others: Vec<_> = (1..threads).map(|core| scope.spawn(move || on_core(core))).collect();
-            let mut all = on_core(0);
-            // A thread that cannot tell has seen nothing.
-            others.into_iter().filter_map(|other| other.join().ok()).for_each(|other| all.add(&other));
-            all
-        })
+        let mut all = Seen::default();
+        on_busy_cores(|| spin(span / PIECES)).iter().for_each(|seen| all.add(seen));
+        all
     };
     (0..PIECES).map_while(|_| go_on().then(piece)).collect()
 }

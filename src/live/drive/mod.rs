@@ -23,7 +23,6 @@ pub mod fill;
 mod group;
 pub mod names;
 mod outcome;
-pub mod pin;
 pub mod plan;
 mod poller;
 mod questions;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::live::control::Control;
 use crate::live::error::{LiveError, Result};
 use crate::live::info::Info;
+use crate::live::pin::Pinned;
 use crate::live::process::MainThread;
 use crate::observe::histogram::Histogram;
 use crate::observe::recorder::Recorder;
@@ -17,7 +18,6 @@ use crate::units::{MILLISECOND, NEVER, Nanos, SECOND};
 
 use super::group::{self, Done, Group};
 use super::outcome::{self, Measured};
-use super::pin::Pinned;
 use super::poller::Poller;
 use super::questions::Asked;
 use super::sample::Sample;
