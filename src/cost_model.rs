@@ -46,6 +46,8 @@ pub struct CostModel {
 pub struct Machine {
     /// Cores that server, children and local clients share, ≥ 1.
     pub cores: u32,
+    /// Between two ticks of the kernel's clock, which ends slices (CONFIG_HZ) \[ns\].
+    pub tick: Nanos,
     /// Physical memory \[bytes\].
     pub memory: u64,
     /// `vm.overcommit_memory = 1`: fork never fails for lack of memory.

@@ -154,7 +154,15 @@ pub fn blank(name: &str) -> CostModel {
     CostModel {
         name: name.to_string(),
         server: String::new(),
-        machine: Machine { cores: 1, memory: u64::MAX, overcommit: true, thp_always: false, l3: 0, l2: 0 },
+        machine: Machine {
+            cores: 1,
+            tick: 4_000_000,
+            memory: u64::MAX,
+            overcommit: true,
+            thp_always: false,
+            l3: 0,
+            l2: 0,
+        },
         cpu: Cpu {
             turn: 0,
             read: 0,

@@ -109,6 +109,7 @@ const fn switch(name: &'static str, slot: fn(&mut CostModel) -> Slot<'_>) -> Pri
 /// Every price, in the order of the file format.
 pub const PRICES: &[Price] = &[
     price("machine.cores", Unit::Count, 1.0, 4096.0, |m| Slot::Small(&mut m.machine.cores)),
+    price("machine.tick", Unit::Span, 1e5, 1e8, |m| Slot::Whole(&mut m.machine.tick)),
     price("machine.memory", Unit::Bytes, 16.0 * MIB as f64, 64.0 * TIB, |m| {
         Slot::Whole(&mut m.machine.memory)
     }),

@@ -13,14 +13,12 @@
 //! Left out: threads that move between cores, and waits of the clients' own threads.
 
 use crate::math::Factor;
-use crate::units::{MICROSECOND, MILLISECOND, Nanos};
+use crate::units::{MICROSECOND, Nanos};
 
 /// Slice of one core (kernel/sched/fair.c, `sysctl_sched_base_slice`); it grows with the logarithm of the cores.
 const BASE_SLICE: Nanos = 700 * MICROSECOND;
 /// Cores beyond which it grows no more (`get_update_sysctl_factor`).
 const CORES_MOST: u32 = 8;
-/// Between two ticks (CONFIG_HZ=250, as Debian, Ubuntu up to 24.04 and the clouds' kernels are built).
-const TICK: Nanos = 4 * MILLISECOND;
 
 /// Who wants the cores.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +38,7 @@ pub struct Contention {
     /// Share of the main thread's time that it is on one core with another, where those are busy; else its fair share.
     factor: Factor,
     slice: Nanos,
+    tick: Nanos,
     /// Time on a core: since the last wait, or beyond the fair share as of `at`.
     ahead: Nanos,
     /// How much of it may be before the next wait.
@@ -48,10 +47,10 @@ pub struct Contention {
 }
 
 impl Contention {
-    /// Nobody else wants one of `cores`.
-    pub fn new(cores: u32) -> Self {
+    /// Nobody else wants one of `cores`; the clock ticks every `tick` \[ns\].
+    pub fn new(cores: u32, tick: Nanos) -> Self {
         let slice = BASE_SLICE * Nanos::from(1 + cores.clamp(1, CORES_MOST).ilog2());
-        Contention { demand: None, factor: Factor::default(), slice, ahead: 0, granted: 0, at: 0 }
+        Contention { demand: None, factor: Factor::default(), slice, tick, ahead: 0, granted: 0, at: 0 }
     }
 
     /// What is wanted from now on.
@@ -97,11 +96,11 @@ impl Contention {
         while self.ahead >= self.granted {
             self.ahead -= self.granted;
             let begun = now + wait;
-            let to_tick = TICK - begun % TICK;
+            let to_tick = self.tick - begun % self.tick;
             // A new thread has half a slice first (PLACE_DEADLINE_INITIAL).
             let is_short = self.granted == 0 && to_tick < self.slice / 2;
-            let one = if is_short { to_tick + TICK } else { to_tick };
-            let all = one + ((turns - 1.0) * TICK as f64) as Nanos;
+            let one = if is_short { to_tick + self.tick } else { to_tick };
+            let all = one + ((turns - 1.0) * self.tick as f64) as Nanos;
             self.granted = (all as f64 / turns) as Nanos;
             wait += all;
         }
@@ -128,10 +127,12 @@ impl Contention {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::SECOND;
+    use crate::units::{MILLISECOND, SECOND};
+
+    const TICK: Nanos = 4 * MILLISECOND;
 
     fn contention(runnable: f64, busy: f64, cores: u32) -> Contention {
-        let mut contention = Contention::new(cores);
+        let mut contention = Contention::new(cores, TICK);
         contention.set(Demand { runnable, busy, cores: f64::from(cores) });
         contention
     }

@@ -121,7 +121,7 @@ impl Server {
             client_load: 0.0,
             neighbour_load: 0.0,
             neighbour_children: 0.0,
-            contention: Contention::new(machine.machine.cores),
+            contention: Contention::new(machine.machine.cores, machine.machine.tick),
             all_alike: false,
             keys_matter: true,
             gated: false,

@@ -1,10 +1,13 @@
 //! What the machine says of itself: `/proc`, `/sys` and the file system.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
+
 use crate::models::unit::Value;
-use crate::units::{KIB, MILLISECOND};
+use crate::units::{KIB, MILLISECOND, SECOND};
 
 use super::super::book::{Book, Finding};
 
@@ -15,6 +18,8 @@ pub struct Facts {
     pub cpu: Option<String>,
     /// Cores this process may use.
     pub cores: Option<u64>,
+    /// Between two ticks of the kernel's clock \[ns\].
+    pub tick: Option<u64>,
     /// Runs under a hypervisor.
     pub virtual_machine: bool,
     /// Memory \[bytes\].
@@ -41,6 +46,22 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
+/// The kernel's configuration, where it shows it or its package left it.
+fn kernel_config() -> Option<String> {
+    let mut text = String::new();
+    let shown = fs::File::open("/proc/config.gz").ok();
+    match shown.map(|file| GzDecoder::new(file).read_to_string(&mut text)) {
+        Some(Ok(_)) => Some(text),
+        _ => read(format!("/boot/config-{}", read("/proc/sys/kernel/osrelease")?)),
+    }
+}
+
+/// Between two ticks by CONFIG_HZ \[ns\].
+fn tick(config: &str) -> Option<u64> {
+    let hz: u64 = config.lines().find_map(|line| line.strip_prefix("CONFIG_HZ="))?.trim().parse().ok()?;
+    SECOND.checked_div(hz)
+}
+
 fn number(path: &str) -> Option<u64> {
     read(path)?.parse().ok()
 }
@@ -60,6 +81,7 @@ impl Facts {
         Facts {
             cpu: cpu_field(&cpuinfo, "model name"),
             cores: std::thread::available_parallelism().ok().map(|cores| cores.get() as u64),
+            tick: kernel_config().and_then(|config| tick(&config)),
             virtual_machine: cpu_field(&cpuinfo, "flags")
                 .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
             memory,
@@ -111,6 +133,7 @@ impl Facts {
         };
         let bytes = |number: Option<u64>| number.map(|number| Value::Number(number as f64));
         told("machine.cores", bytes(self.cores), "cores that this process may use");
+        told("machine.tick", bytes(self.tick), "CONFIG_HZ of the kernel's configuration");
         told("machine.memory", bytes(self.memory), "MemTotal of /proc/meminfo");
         told(
             "machine.overcommit",
@@ -183,6 +206,18 @@ fn file_system(mountinfo: &str, folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_are_those_of_the_kernels_configuration() {
+        assert_eq!(
+            tick("# CONFIG_HZ_100 is not set\nCONFIG_HZ_250=y\nCONFIG_HZ=250\n"),
+            Some(4 * MILLISECOND)
+        );
+        assert_eq!(
+            [tick("CONFIG_HZ=1000"), tick("CONFIG_HZ=0"), tick("CONFIG_HZ_250=y")],
+            [Some(MILLISECOND), None, None]
+        );
+    }
 
     #[test]
     fn the_kernels_files_are_read_as_they_are() {
