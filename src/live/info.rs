@@ -102,6 +102,8 @@ mod tests {
     fn valkey_is_known_by_its_own_version() {
         let valkey = info("redis_version:7.2.4\nserver_name:valkey\nvalkey_version:9.1.2\n");
         assert_eq!(valkey.version().expect("known"), Version::valkey(9, 1));
+        assert_eq!(valkey.server_name(), "valkey 9.1.2");
+        assert_eq!(info("redis_version:7.0.15\n").server_name(), "redis 7.0.15");
         assert_eq!(info("redis_version:6.2.5\n").version().expect("known"), Version::redis(6, 2));
         let unknown = info("redis_version:99.0.0\n").version().expect_err("there is none").to_string();
         assert!(unknown.contains("Redis \"99.0.0\""), "{unknown}");

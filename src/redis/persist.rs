@@ -67,9 +67,10 @@ impl Server {
         self.pace(kind, self.stretch_beside(main, 0.0)).span
     }
 
-    /// Share of a core that the main thread used so far.
+    /// Share of a core that the main thread asked for so far.
     pub(super) fn main_load(&self) -> f64 {
-        1.0 - self.main.idle as f64 / self.main.now.max(1) as f64
+        let off = self.main.idle + self.main.busy[Cause::CoreContention as usize];
+        1.0 - off as f64 / self.main.now.max(1) as f64
     }
 
     /// BGSAVE; scheduled when a child lives.

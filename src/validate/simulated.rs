@@ -289,12 +289,16 @@ mod tests {
     #[test]
     fn a_spinning_thread_has_a_core_and_is_never_woken() {
         let mut machine = models::load("two-core-vm").expect("built in").0;
+        let gaps =
+            |machine: &CostModel| machine.noise.classes.iter().map(|class| class.per_second).sum::<f64>();
+        let own = gaps(&machine);
         describe(&mut machine, SPINNING);
+        assert_eq!(gaps(&machine), 2.0 * own, "both are stopped");
         assert_eq!((machine.machine.cores, machine.client.local), (1, false));
         assert!(machine.client.wakeup.iter().chain(&machine.cpu.wake_client).all(|point| point.1 == 0));
         let mut machine = models::load("two-core-vm").expect("built in").0;
         describe(&mut machine, Generator { spins: false, local: false });
-        assert_eq!((machine.machine.cores, machine.client.local), (2, false));
+        assert_eq!((machine.machine.cores, machine.client.local, gaps(&machine)), (2, false, own));
         assert!(machine.client.wakeup.iter().any(|point| point.1 > 0));
     }
 }

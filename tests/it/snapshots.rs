@@ -294,3 +294,27 @@ fn fork_takes_time_in_proportion_to_resident_memory() {
         assert_close(span, 0.001 + 0.011 * rss, 0.001, memory);
     }
 }
+
+#[test]
+fn a_child_on_the_only_core_has_what_the_main_thread_leaves_and_makes_it_wait_as_long_as_it_works() {
+    let beside = |cores: u32, busy: u64| {
+        let events = "[[event]]\nat = \"4s\"\ndo = \"BGSAVE\"\n[[event]]\nat = \"10s\"\ndo = \"BGSAVE\"";
+        saving("save = \"\"", 1000, 2.0, 16, events, |machine: &mut CostModel| {
+            (machine.machine.cores, machine.cpu.set) = (cores, busy * 10 * MICROSECOND);
+        })
+    };
+    let waits = |result: &RunResult| s(result.busy[Cause::CoreContention as usize]);
+    for busy in [10, 30] {
+        let (alone, shared) = (beside(2, busy), beside(1, busy));
+        assert_eq!(waits(&alone), 0.0);
+        let (first, second) = (&shared.children[0], &shared.children[1]);
+        let share = busy as f64 / 100.0;
+        for child in [first, second] {
+            assert_close(s(child.duration), 2.0 / (1.0 - share), 0.06, "a child's length");
+        }
+        assert_close(s(alone.children[0].duration), 2.0, 0.06, "with a core of its own");
+        // Two children; each begins with a wait, and may end with one that is not worked off.
+        let worked = share * s(first.duration + second.duration);
+        assert!((waits(&shared) - worked).abs() < 0.02, "{} for {worked}", waits(&shared));
+    }
+}
